@@ -1,0 +1,48 @@
+# The words that people and .ci/run use. Each target makes .venv from requirements.lock by itself and reuses it.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check format lock bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+setup: .venv/installed ## make .venv from requirements.lock
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## the built-in simulated scenario through everything, offline
+	$(BIN)/market-stress demo
+
+up: setup ## Dagster UI and daemon on http://127.0.0.1:3000
+	$(BIN)/market-stress up
+
+test: setup ## all tests
+	$(BIN)/python -m pytest
+
+check: setup ## ruff, sqlfluff, dbt parse, definitions load
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint dbt_project
+	cd dbt_project && MARKET_STRESS_HOME=$(CURDIR)/data ../$(BIN)/dbt parse --quiet --profiles-dir .
+	$(BIN)/python -c "from orchestration.definitions import defs; defs().resolve_all_job_defs()"
+
+format: setup ## ruff and sqlfluff put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix dbt_project
+
+bench: setup ## our ways against others, side by side, as ratios
+	$(BIN)/python tests/bench.py
+
+lock: ## requirements.lock anew: universal, with hashes, no index named (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## forget .venv and everything derived; data/ stays
+	rm -rf .venv build *.egg-info dbt_project/target dbt_project/logs .pytest_cache .ruff_cache

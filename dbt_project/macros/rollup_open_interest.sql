@@ -1,0 +1,87 @@
+{#
+    A stock: a week or month opens with its first day, closes with its last, and is never summed. Its effects are the
+    sums of its days' effects; what they leave unexplained, since days are missing, is coverage. The mean is over all
+    observations from start to end: every midnight inside is in the mean of two days and counts once here.
+#}
+{% macro rollup_open_interest(grain) %}
+with settings as (
+    select * from {{ ref('int_settings') }}
+),
+
+daily as (
+    select
+        daily.*,
+        cast(date_trunc('{{ grain }}', daily.period_start_date) as date) as grain_start_date,
+        daily.period_start_date = cast(date_trunc('{{ grain }}', daily.period_start_date) as date) as is_first_day,
+        {{ period_end_at('daily.period_start_date', 'day') }} >= least(
+            {{ period_end_at("date_trunc('" ~ grain ~ "', daily.period_start_date)", grain) }}, settings.as_of
+        ) as is_last_day
+    from {{ ref('open_interest_daily') }} as daily
+    cross join settings
+),
+
+periods as (
+    select
+        grain_start_date as period_start_date,
+        exchange,
+        asset,
+        {% for unit in ["usd", "base"] %}
+            max(case when is_first_day then open_{{ unit }} end) as open_{{ unit }},
+            max(high_{{ unit }}) as high_{{ unit }},
+            min(low_{{ unit }}) as low_{{ unit }},
+            max(case when is_last_day then close_{{ unit }} end) as close_{{ unit }},
+            (
+                sum(cast(mean_{{ unit }} as double) * observations)
+                - coalesce(sum(case when not is_first_day then cast(open_{{ unit }} as double) end), 0)
+            ) / nullif(sum(observations) - count(case when not is_first_day then open_{{ unit }} end), 0)
+                as mean_{{ unit }},
+        {% endfor %}
+        coalesce(sum(price_effect_usd), 0) as price_effect_usd,
+        coalesce(sum(position_effect_usd), 0) as position_effect_usd,
+        coalesce(sum(listing_effect_usd), 0) as listing_effect_usd,
+        sum(observations) - count(case when not is_first_day then open_usd end) as observations,
+        sum(observed_hours) as observed_hours,
+        max(instruments) as instruments,
+        count(case when is_complete then 1 end) * 24 * max(instruments) as complete_hours
+    from daily
+    group by grain_start_date, exchange, asset
+),
+
+passed as (
+    select
+        periods.*,
+        periods.close_usd - periods.open_usd as change_usd,
+        periods.instruments
+        * {{ hours_passed('periods.period_start_date', grain, 'settings.as_of') }} as expected_hours,
+        {{ is_closed('periods.period_start_date', grain, 'settings.as_of') }} as is_closed
+    from periods
+    cross join settings
+)
+
+select
+    period_start_date,
+    exchange,
+    asset,
+    {% for figure in ["open", "high", "low", "close"] %}
+        cast({{ figure }}_usd as decimal(38, 6)) as {{ figure }}_usd,
+    {% endfor %}
+    {{ usd('mean_usd') }} as mean_usd,
+    {% for figure in ["open", "high", "low", "close"] %}
+        cast({{ figure }}_base as decimal(38, 12)) as {{ figure }}_base,
+    {% endfor %}
+    {{ coins('mean_base') }} as mean_base,
+    cast(change_usd as decimal(38, 6)) as change_usd,
+    {% for effect in ["price", "position", "listing"] %}
+        cast(case when change_usd is not null then {{ effect }}_effect_usd end as decimal(38, 6))
+            as {{ effect }}_effect_usd,
+    {% endfor %}
+    cast(change_usd - price_effect_usd - position_effect_usd - listing_effect_usd as decimal(38, 6))
+        as coverage_effect_usd,
+    cast(observations as bigint) as observations,
+    cast(observed_hours as bigint) as observed_hours,
+    cast(expected_hours as bigint) as expected_hours,
+    cast(instruments as bigint) as instruments,
+    cast(observed_hours as double) / expected_hours as observed_ratio,
+    is_closed and complete_hours = expected_hours as is_complete
+from passed
+{% endmacro %}

@@ -1,0 +1,1 @@
+{{ rollup_open_interest('week') }}

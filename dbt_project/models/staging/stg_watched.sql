@@ -1,0 +1,13 @@
+with source as (
+    select * from {{ source('universe', 'watched') }}
+),
+
+renamed as (
+    select
+        exchange,
+        asset,
+        symbol
+    from source
+)
+
+select * from renamed

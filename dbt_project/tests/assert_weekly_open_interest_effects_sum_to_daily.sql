@@ -1,0 +1,34 @@
+{{ config(meta={'dagster': {'ref': {'name': 'open_interest_weekly', 'package': 'market_stress', 'version': none}}}) }}
+
+with weeks as (
+    select
+        cast(date_trunc('week', period_start_date) as date) as period_start_date,
+        exchange,
+        asset,
+        coalesce(sum(price_effect_usd), 0) as price_effect_usd,
+        coalesce(sum(position_effect_usd), 0) as position_effect_usd,
+        coalesce(sum(listing_effect_usd), 0) as listing_effect_usd,
+        sum(coverage_effect_usd) as coverage_effect_usd,
+        count(*) = count(change_usd) as has_every_change
+    from {{ ref('open_interest_daily') }}
+    group by cast(date_trunc('week', period_start_date) as date), exchange, asset
+)
+
+select
+    rolled_up.period_start_date,
+    rolled_up.exchange,
+    rolled_up.asset
+from {{ ref('open_interest_weekly') }} as rolled_up
+left join weeks
+    on
+        rolled_up.period_start_date = weeks.period_start_date
+        and rolled_up.exchange = weeks.exchange
+        and rolled_up.asset = weeks.asset
+where
+    rolled_up.change_usd is not null
+    and (
+        rolled_up.price_effect_usd is distinct from weeks.price_effect_usd
+        or rolled_up.position_effect_usd is distinct from weeks.position_effect_usd
+        or rolled_up.listing_effect_usd is distinct from weeks.listing_effect_usd
+        or (weeks.has_every_change and rolled_up.coverage_effect_usd is distinct from weeks.coverage_effect_usd)
+    )

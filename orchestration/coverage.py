@@ -1,0 +1,77 @@
+"""Receipts: which hours of a dataset and symbol were really observed, and why the others were not.
+
+Here belongs how an answer of an exchange becomes rows of the `coverage` dataset. What an hour without a receipt means
+to a figure is decided in dbt (`int_coverage_hourly` and the marts). Pure functions; times are UTC and ranges half-open.
+"""
+
+from datetime import datetime
+
+import pandas as pd
+
+HOUR = pd.Timedelta(hours=1)
+LONGEST_FUNDING_INTERVAL = pd.Timedelta(hours=8)
+COLUMNS = ["exchange", "dataset", "symbol", "start_at", "end_at", "feed", "state", "reason"]
+
+NOTHING_BEFORE = "nothing before the first row: not listed yet, or older than the exchange keeps"
+NO_ROW = "the exchange returned no row for it"
+NO_ROWS = "the exchange returned no rows for the range asked"
+FORGOTTEN = "older than the oldest event that the exchange still returns, so quiet and forgotten look alike"
+
+
+def series_states(stamps: pd.Series, start: datetime, end: datetime) -> pd.DataFrame:
+    """state and reason by hour (index, UTC) of a regular hourly series whose rows have these `stamps`.
+
+    A gap is `partial`; hours before the first row are `unavailable`, since a series starts late where it was not
+    listed yet or where the exchange's memory ends.
+    """
+    hours = _hours(start, end)
+    present = hours.isin(pd.DatetimeIndex(stamps).floor("h"))
+    states = _states(hours, "partial", NO_ROW)
+    states.loc[present] = ("complete", None)
+    before_first = hours < hours[present].min() if present.any() else pd.Series(True, index=hours)
+    states.loc[before_first] = ("unavailable", NOTHING_BEFORE if present.any() else NO_ROWS)
+    return states
+
+
+def funding_states(stamps: pd.Series, start: datetime, end: datetime) -> pd.DataFrame:
+    """Like `series_states` for settlements, which come every 1 to 8 hours: observed from the first one on."""
+    first = pd.DatetimeIndex(stamps).floor("h").min() if len(stamps) else None
+    observed_from = start if first is not None and first - LONGEST_FUNDING_INTERVAL < pd.Timestamp(start) else first
+    return event_states(observed_from, start, end, NO_ROWS if first is None else NOTHING_BEFORE)
+
+
+def event_states(
+    observed_from: datetime | None, start: datetime, end: datetime, reason: str = FORGOTTEN
+) -> pd.DataFrame:
+    """Like `series_states` for events, of which none may come: every hour from `observed_from` on was observed."""
+    hours = _hours(start, end)
+    states = _states(hours, "complete", None)
+    unseen = hours < pd.Timestamp(observed_from) if observed_from is not None else pd.Series(True, index=hours)
+    states.loc[unseen] = ("unavailable", reason)
+    return states
+
+
+def uniform_states(state: str, reason: str, start: datetime, end: datetime) -> pd.DataFrame:
+    """One state for the whole range, e.g. `failed` with its reason."""
+    return _states(_hours(start, end), state, reason)
+
+
+def receipts(exchange: str, dataset: str, symbol: str, states: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the coverage contract: one for each contiguous run of hours with the same state and reason."""
+    if states.empty:
+        return pd.DataFrame(columns=COLUMNS)
+    told = states["state"] + "|" + states["reason"].fillna("")
+    runs = (told != told.shift()).cumsum()
+    rows = states.reset_index(names="hour_at").groupby(runs.to_numpy()).agg(
+        start_at=("hour_at", "first"), end_at=("hour_at", "last"), state=("state", "first"), reason=("reason", "first")
+    )  # fmt: skip
+    rows["end_at"] += HOUR
+    return rows.assign(exchange=exchange, dataset=dataset, symbol=symbol, feed="rest")[COLUMNS]
+
+
+def _hours(start: datetime, end: datetime) -> pd.DatetimeIndex:
+    return pd.date_range(start, end, freq="h", inclusive="left", unit="us")
+
+
+def _states(hours: pd.DatetimeIndex, state: str, reason: str | None) -> pd.DataFrame:
+    return pd.DataFrame({"state": state, "reason": pd.Series(reason, index=hours, dtype="object")}, index=hours)

@@ -1,0 +1,117 @@
+"""What leaves the house: the score behind the gate, the published warehouse, the brief, and the job that makes them."""
+
+import dagster as dg
+
+from orchestration import lake
+from orchestration.defs.ingest import TICK_TAG, ingest
+from orchestration.defs.quality import INPUTS, built_by, closed_by, meets_expectations
+from orchestration.defs.resources import WAREHOUSE_POOL, pool_slot
+from orchestration.defs.warehouse import dbt_models
+from orchestration.settings import Settings
+
+OWNERS = ["team:market-stress"]
+
+
+@dg.asset(
+    deps=[dg.AssetKey(table) for table in INPUTS],
+    group_name="published",
+    kinds={"python", "duckdb"},
+    owners=OWNERS,
+)
+def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """The market-stress score by as-of hour and asset, and with it the published warehouse.
+
+    Refuses while the gate is closed; the last good warehouse then stays in place.
+    """
+    from orchestration import contracts, stress
+
+    settings = Settings.from_environment()
+    with pool_slot(context.op_execution_context, WAREHOUSE_POOL):
+        with lake.read_only(settings.home, "build.duckdb") as build:
+            reasons = closed_by(context.instance, *built_by(build))
+            if reasons:
+                lines = "\n".join(f"- {reason}" for reason in reasons)
+                raise dg.Failure(
+                    f"The gate is closed: {reasons[0]}" + (f" (and {len(reasons) - 1} more)" if reasons[1:] else ""),
+                    metadata={"reasons": dg.MetadataValue.md(lines)},
+                    allow_retries=False,
+                )
+            measures = build.execute("select * from stress_measures_hourly").df()
+        scores = stress.market_stress(measures, settings.universe.score.warm_up_days)
+        contracts.check_published(scores)
+        warehouse = lake.publish(settings.home, scores, settings.universe.keep_published_days, settings.now())
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(scores),
+            "dagster/column_schema": _column_schema(),
+            "warehouse": dg.MetadataValue.path(str(warehouse)),
+            "chart": _chart(warehouse, "score"),
+        }
+    )
+
+
+@dg.asset(deps=[market_stress], group_name="published", kinds={"python", "html"}, owners=OWNERS)
+def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    """The brief: the figures that articles talk about, each with its table, query, as-of hour and completeness."""
+    from orchestration import report
+
+    settings = Settings.from_environment()
+    folder = settings.home / "reports" / "latest"
+    warehouse = settings.home / "warehouse.duckdb"
+    written = report.write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    return dg.MaterializeResult(
+        metadata={
+            "brief": dg.MetadataValue.path(str(folder / "brief.html")),
+            "headline": dg.MetadataValue.md(
+                "\n".join(f"- {name}: {value}" for name, value in report.headline(written))
+            ),
+            "liquidations": _chart(warehouse, "liquidations"),
+            "open_interest": _chart(warehouse, "open_interest"),
+        }
+    )
+
+
+def _chart(warehouse, name: str) -> dg.MetadataValue:
+    from base64 import b64encode
+
+    from orchestration import report
+
+    return dg.MetadataValue.md(
+        f"![{name}](data:image/png;base64,{b64encode(report.chart_png(warehouse, name)).decode()})"
+    )
+
+
+def _column_schema() -> dg.TableSchema:
+    from orchestration import contracts
+
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(column["name"], column["physicalType"], description=column["description"])
+            for column in contracts.contract("market_stress").properties
+        ]
+    )
+
+
+refresh = dg.define_asset_job(
+    "refresh",
+    selection=dg.AssetSelection.assets(dbt_models, market_stress, brief) | dg.AssetSelection.checks(meets_expectations),
+    description="dbt, checks, gate, market_stress, publish, report: works with what has landed.",
+)
+
+
+@dg.sensor(
+    job=refresh,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED
+    if Settings.from_environment().fixed_now
+    else dg.DefaultSensorStatus.RUNNING,
+)
+def refresh_after_ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One refresh per tick of the schedule, once its ingest runs have ended, whether or not an exchange failed."""
+    ran = context.instance.get_runs(dg.RunsFilter(job_name=ingest.name), limit=50)
+    ticks = sorted({run.tags[TICK_TAG] for run in ran if TICK_TAG in run.tags})
+    if not ticks:
+        return dg.SkipReason("no scheduled ingest has run yet")
+    if any(not run.is_finished for run in ran if run.tags.get(TICK_TAG) == ticks[-1]):
+        return dg.SkipReason(f"ingest of {ticks[-1]} is still running")
+    return dg.RunRequest(run_key=ticks[-1])

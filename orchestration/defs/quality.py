@@ -1,0 +1,80 @@
+"""The gate: Great Expectations over the marts that the score reads, and the reading of every verdict.
+
+dbt's own tests become asset checks in `warehouse`; here they are read, together with ours. The gate refuses false
+figures, never missing ones.
+"""
+
+import dagster as dg
+
+from orchestration import lake
+from orchestration.defs.resources import WAREHOUSE_POOL, pool_slot
+from orchestration.defs.warehouse import dbt_models
+from orchestration.settings import Settings
+
+INPUTS = ("stress_measures_hourly", "market_hourly", "market_daily", "liquidations_daily", "open_interest_daily")
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(INPUTS[0]),
+    name="meets_expectations",
+    additional_deps=[dg.AssetKey(table) for table in INPUTS[1:]],
+    blocking=True,
+)
+def meets_expectations(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """The marts that the score reads meet the Great Expectations suite; its pages are in reports/data_docs."""
+    from orchestration import expectations
+
+    home = Settings.from_environment().home
+    with pool_slot(context.op_execution_context, WAREHOUSE_POOL), lake.read_only(home, "build.duckdb") as build:
+        frames = {table: build.execute(f"select * from {table}").df() for table in INPUTS}
+        invocation_id, _ = built_by(build)
+    verdict = expectations.evaluate(frames, home / "reports" / "data_docs")
+    return dg.AssetCheckResult(
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "invocation_id": invocation_id,
+            "data_docs": dg.MetadataValue.path(str(verdict.data_docs)),
+            "failures": dg.MetadataValue.json(verdict.failures),
+            "evidence": dg.MetadataValue.json(verdict.evidence),
+        },
+    )
+
+
+GATE_CHECKS = [*dbt_models.check_keys, *(spec.key for spec in meets_expectations.check_specs)]
+
+
+def built_by(build) -> tuple[str, bool]:
+    """The dbt invocation that last touched build.duckdb, and whether it ended successfully."""
+    return build.execute("select invocation_id, is_successful from dbt_invocation").fetchone()
+
+
+def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: bool) -> list[str]:
+    """Why the gate is closed, one line a reason; empty means open.
+
+    Every model and every verdict must come from the dbt invocation that built build.duckdb, that invocation must have
+    ended successfully, and no verdict of severity error may have failed. Blocking checks would stop a downstream step
+    only inside one run; this holds for a run of its own, too.
+    """
+    reasons = [] if is_successful else [f"dbt invocation {invocation_id} did not end successfully"]
+    for key in dbt_models.keys:
+        event = instance.get_latest_materialization_event(key)
+        if not event or _invocation(event.asset_materialization.metadata) != invocation_id:
+            reasons.append(f"{key.to_user_string()} was not built by dbt invocation {invocation_id}")
+    verdicts = instance.event_log_storage.get_latest_asset_check_execution_by_key(GATE_CHECKS)
+    for key in GATE_CHECKS:
+        name = f"{key.asset_key.to_user_string()}: {key.name}"
+        event = verdicts[key].event if key in verdicts else None
+        evaluation = event.dagster_event.asset_check_evaluation_data if event and event.dagster_event else None
+        if evaluation is None or not hasattr(evaluation, "passed"):
+            reasons.append(f"{name} never ran")
+        elif _invocation(evaluation.metadata) != invocation_id:
+            reasons.append(f"{name} was checked on older data")
+        elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+            reasons.append(f"{name} failed")
+    return reasons
+
+
+def _invocation(metadata) -> str | None:
+    value = metadata.get("invocation_id")
+    return value.value if value else None

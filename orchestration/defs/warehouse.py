@@ -1,0 +1,55 @@
+"""The models: everything inside the warehouse, built by dbt and by nothing else."""
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, dbt_assets
+
+from orchestration import lake
+from orchestration.defs.resources import DBT_FOLDER, WAREHOUSE_POOL, dbt_beside_this_python, dbt_project, pool_slot
+from orchestration.settings import Settings
+
+
+def _prepare_manifest() -> None:
+    """Parses the dbt project where its manifest is missing or older than a source file, so a fresh clone just works."""
+    sources = [
+        file
+        for pattern in ("*.yml", "models/**/*", "macros/**/*", "tests/**/*", "seeds/**/*")
+        for file in DBT_FOLDER.glob(pattern)
+        if file.is_file()
+    ]
+    manifest = dbt_project.manifest_path
+    if not manifest.exists() or manifest.stat().st_mtime < max(file.stat().st_mtime for file in sources):
+        # dbt's profile wants an absolute home even where nothing is read from it
+        os.environ["MARKET_STRESS_HOME"] = str(Settings.from_environment().home)
+        dbt_beside_this_python.cli(["parse", "--quiet"], target_path=dbt_project.target_path).wait()
+
+
+_prepare_manifest()
+
+
+@dbt_assets(manifest=dbt_project.manifest_path, name="dbt_models", project=dbt_project)
+def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
+    settings = Settings.from_environment()
+    with pool_slot(context.op_execution_context, WAREHOUSE_POOL):
+        lake.prepare(settings.home)
+        lake.tell_dbt(settings.home, settings.universe, settings.now())
+        invocation = dbt.cli(["build"], context=context, raise_on_error=False)
+        events = list(invocation.stream())  # rows can only be counted once dbt has let go of the file
+        rows = lake.row_counts(settings.home)
+    for event in events:
+        table = context.asset_key_for_output(event.output_name).path[-1] if isinstance(event, dg.Output) else None
+        if table in rows:
+            event = event.with_metadata({**event.metadata, "dagster/row_count": rows[table]})
+        yield event
+    if not invocation.is_successful():
+        failed = [result["unique_id"] for result in _results(invocation) if result["status"] in ("error", "fail")]
+        raise dg.Failure(f"dbt build failed: {', '.join(failed) or 'see its log'}", allow_retries=False)
+
+
+def _results(invocation) -> list[dict]:
+    try:
+        return invocation.get_artifact("run_results.json")["results"]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,103 @@
+"""Bybit, linear perpetuals in USDT (v5): what to ask and how to read the answers.
+
+Liquidations are not served over REST. **Open interest is one side here, but not on the wire**: Bybit's docs say that
+`openInterest` is the sum of both sides and `singleOpenInterest` one side. So we take `singleOpenInterest`, or half of
+`openInterest` where it is absent. It counts coins; there is no USD value.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from orchestration.exchanges import wire
+from orchestration.exchanges.client import Endpoint, Window
+
+if TYPE_CHECKING:
+    import ccxt
+
+NOT_TRADED = {"PreLaunch", "Delivering", "Closed"}
+
+
+def list_instruments(client: "ccxt.Exchange") -> list[dict]:
+    """Native rows of instruments-info, all its pages."""
+    rows, cursor, asked = [], "", set()
+    while cursor not in asked:
+        asked.add(cursor)
+        question = {"category": "linear", "limit": 1000} | ({"cursor": cursor} if cursor else {})
+        answer = client.publicGetV5MarketInstrumentsInfo(question)
+        rows += wire.rows(answer, ("result", "list"), dict)
+        cursor = answer["result"].get("nextPageCursor") or ""
+    return rows
+
+
+def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
+    """A contract is one coin."""
+    perpetuals = [
+        row
+        for row in rows
+        if (row.get("contractType"), row.get("quoteCoin"), row.get("settleCoin")) == ("LinearPerpetual", "USDT", "USDT")
+        and row.get("status") not in NOT_TRADED
+    ]
+    return wire.instruments(perpetuals, "bybit", assets, wire.cells(perpetuals, "baseCoin"), [1] * len(perpetuals))
+
+
+def native_id(row: Mapping) -> str:
+    """How Bybit calls an instrument, from its native row."""
+    return row["symbol"]
+
+
+def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:
+    """kline of 60 min, both ends inclusive, newest first."""
+    bounds = {"start": window.first, "end": window.last, "limit": 1000}
+    question = {"category": "linear", "symbol": symbol, "interval": "60", **bounds}
+    return wire.rows(client.publicGetV5MarketKline(question), ("result", "list"), list)
+
+
+def candles(rows: list[list], instrument: Mapping) -> pd.DataFrame:
+    """[opened, open, high, low, close, volume in coins, turnover in USDT]"""
+    columns = {"opened_at": wire.moments(wire.cells(rows, 0))}
+    for position, name in enumerate(("open", "high", "low", "close", "volume_base"), start=1):
+        columns[name] = wire.numbers(wire.cells(rows, position))
+    return wire.frame(rows, instrument, columns)
+
+
+def ask_open_interest(client: "ccxt.Exchange", symbol: str, window: Window) -> list[dict]:
+    """open-interest of 1 h, both ends inclusive, newest first; a start without an end is ignored by Bybit."""
+    bounds = {"startTime": window.first, "endTime": window.last, "limit": 200}
+    question = {"category": "linear", "symbol": symbol, "intervalTime": "1h", **bounds}
+    return wire.rows(client.publicGetV5MarketOpenInterest(question), ("result", "list"), dict)
+
+
+def open_interest(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
+    """Coins of one side: `singleOpenInterest`, else half of `openInterest`."""
+    both_sides = wire.numbers(wire.cells(rows, "openInterest"))
+    one_side = wire.numbers(wire.cells(rows, "singleOpenInterest"))
+    columns = {
+        "observed_at": wire.moments(wire.cells(rows, "timestamp")),
+        "open_interest_contracts": wire.numbers([None] * len(rows)),
+        "open_interest_base": np.where(np.isnan(one_side), both_sides / 2, one_side),
+        "open_interest_usd": wire.numbers([None] * len(rows)),
+    }
+    return wire.frame(rows, instrument, columns)
+
+
+def ask_funding_rates(client: "ccxt.Exchange", symbol: str, window: Window) -> list[dict]:
+    """funding/history, both ends inclusive, newest first; a start without an end is refused by Bybit."""
+    bounds = {"startTime": window.first, "endTime": window.last, "limit": 200}
+    question = {"category": "linear", "symbol": symbol, **bounds}
+    return wire.rows(client.publicGetV5MarketFundingHistory(question), ("result", "list"), dict)
+
+
+def funding_rates(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
+    """Settled rates at `fundingRateTimestamp`."""
+    funded_at = wire.moments(wire.cells(rows, "fundingRateTimestamp"))
+    return wire.funding_rates(rows, instrument, funded_at, wire.numbers(wire.cells(rows, "fundingRate")))
+
+
+ENDPOINTS = (
+    Endpoint(ask_candles, time=0, limit=1000, datasets={"candles": candles}),
+    Endpoint(ask_open_interest, time="timestamp", limit=200, datasets={"open_interest": open_interest}),
+    Endpoint(ask_funding_rates, time="fundingRateTimestamp", limit=200, datasets={"funding_rates": funding_rates}),
+)

@@ -1,0 +1,121 @@
+"""From cells of native rows to typed columns.
+
+Here belongs what every exchange's rows have in common: figures as text or number, moments in milliseconds or seconds,
+rows kept as JSON. Which cell means what lives in the module of the exchange.
+
+A cell that can't be read becomes NULL and its row goes on to the border, which quarantines it; an answer of another
+shape than the one documented is no answer (BadResponse) and is asked for again.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+HOUR = 3_600_000  # milliseconds
+LATEST = 4_102_444_800_000  # 2100-01-01: a later stamp is no stamp
+FUNDING_INTERVALS_HOURS = (1, 2, 4, 8)
+
+compact = json.JSONEncoder(separators=(",", ":")).encode
+"""A native row as compact JSON (json.dumps would build its encoder anew for every row)."""
+
+
+def rows(answer: object, path: Sequence[str], row_type: type) -> list:
+    """The list of rows at `path` in an answer, each a `row_type`. Raises ccxt's BadResponse for any other shape."""
+    import ccxt
+
+    part = answer
+    for name in path:
+        part = part.get(name) if isinstance(part, dict) else None
+    if not isinstance(part, list) or not all(isinstance(row, row_type) for row in part):
+        raise ccxt.BadResponse(f"it answered with {_kind(answer)} instead of a list of rows")
+    return part
+
+
+def cells(rows: list, key: int | str) -> list:
+    """One cell of every row, by position or by name; None where a row lacks it."""
+    if isinstance(key, int):
+        return [row[key] if len(row) > key else None for row in rows]
+    return [row.get(key) for row in rows]
+
+
+def numbers(values: Sequence) -> np.ndarray:
+    """Figures as float64, each as close to its text as a double can be; NaN where there is none."""
+    return np.fromiter((_number(value) for value in values), dtype="float64", count=len(values))
+
+
+def milliseconds(value: object, unit: int = 1) -> int | None:
+    """A stamp in milliseconds since 1970 of a cell that counts `unit` milliseconds; None if it can't be one."""
+    number = _number(value)
+    if math.isnan(number) or not 0 < number * unit < LATEST:
+        return None
+    return int(number * unit)
+
+
+def moments(values: Sequence, unit: int = 1) -> pd.Series:
+    """Stamps as datetime64[us, UTC]; NaT where a cell is none."""
+    stamps = [milliseconds(value, unit) for value in values]
+    known = np.array([np.iinfo("int64").min if stamp is None else stamp for stamp in stamps], dtype="int64")
+    return pd.Series(known.view("datetime64[ms]").astype("datetime64[us]")).dt.tz_localize("UTC")
+
+
+def frame(rows: list, instrument: Mapping, columns: Mapping[str, object]) -> pd.DataFrame:
+    """`exchange`, `symbol`, the given columns, and `payload`: each native row as compact JSON."""
+    return pd.DataFrame(
+        {
+            "exchange": instrument["exchange"],
+            "symbol": instrument["symbol"],
+            **columns,
+            "payload": [compact(row) for row in rows],
+        }
+    )
+
+
+def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: np.ndarray) -> pd.DataFrame:
+    """Rows of funding_rates in order of time; `interval_hours` is the number of hours since the settlement before.
+
+    For the first settlement, which has none before it, it is the gap to the next. NULL if it isn't 1, 2, 4 or 8: then a
+    settlement is missing in between.
+    """
+    settled = frame(rows, instrument, {"funded_at": funded_at, "rate": rate})
+    settled = settled.sort_values("funded_at", ignore_index=True)
+    gap = settled["funded_at"].diff()
+    gap.iloc[:1] = gap.iloc[1] if len(gap) > 1 else pd.NaT
+    hours = (gap / pd.Timedelta(hours=1)).round()
+    settled.insert(4, "interval_hours", hours.where(hours.isin(FUNDING_INTERVALS_HOURS)))
+    return settled
+
+
+def instruments(
+    rows: list, exchange: str, assets: Sequence[str], base: Sequence, contract_size: Sequence
+) -> pd.DataFrame:
+    """Rows of instruments for linear perpetuals quoted and settled in USDT whose base coin is one of `assets`."""
+    listed = pd.DataFrame(
+        {
+            "exchange": exchange,
+            "symbol": [f"{asset}/USDT:USDT" for asset in base],
+            "asset": list(base),
+            "quote": "USDT",
+            "settle": "USDT",
+            "contract_kind": "linear",
+            "contract_size": numbers(contract_size),
+            "payload": [compact(row) for row in rows],
+        }
+    )
+    return listed[listed["asset"].isin(assets)].drop_duplicates("symbol").reset_index(drop=True)
+
+
+def _number(value: object) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _kind(answer: object) -> str:
+    if isinstance(answer, str):
+        return "HTML" if "<html" in answer[:2000].lower() else "text that is no JSON"
+    return f"a JSON {'object' if isinstance(answer, dict) else 'list'} of another shape"

@@ -1,0 +1,124 @@
+"""The application: every exchange under /<ccxt id>/<original path>, with a clock, faults on demand and a log.
+
+Here belongs nothing that one exchange knows. It listens on 127.0.0.1 only.
+
+- POST /_faults with [{"exchange": "okx", "path": "candles", "kind": "rate_limit", "times": 2}], DELETE /_faults:
+  the next `times` (null: all) requests of the exchange (null: any) whose path holds the pattern go wrong in that way.
+- GET /_requests: [[exchange, path, query], ...] as received, DELETE /_requests forgets them.
+"""
+
+import asyncio
+import json
+import re
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+
+from aiohttp import web
+
+from orchestration.sandbox import Reply, binance, bybit, gate, okx
+from orchestration.sandbox.tape import Market, Tape
+
+EXCHANGES: dict[str, ModuleType] = {"binance": binance, "bybit": bybit, "okx": okx, "gate": gate}
+KINDS = {"rate_limit", "unavailable", "geo_block", "server_error", "empty", "html", "truncated", "hang"}
+HTML = Reply(200, "<!DOCTYPE html><html><body>Checking your browser before you continue.</body></html>")
+
+
+def serve(tape: Path, port: int, now: datetime | None) -> None:
+    """Answer on 127.0.0.1:port until stopped; `now` None is the running clock. Raises ValueError for no tape."""
+    options = {"print": None, "access_log": None, "handler_cancellation": True, "shutdown_timeout": 1}
+    web.run_app(application(Tape(tape), now), host="127.0.0.1", port=port, **options)
+
+
+def application(tape: Tape, now: datetime | None) -> web.Application:
+    sandbox = Sandbox(tape, now)
+    app = web.Application()
+    app.router.add_post("/_faults", sandbox.add_faults)
+    app.router.add_delete("/_faults", sandbox.forget_faults)
+    app.router.add_get("/_requests", sandbox.requests)
+    app.router.add_delete("/_requests", sandbox.forget_requests)
+    app.router.add_route("*", "/{exchange}{path:/.*}", sandbox.answer)
+    return app
+
+
+class Sandbox:
+    """The state of a running server: its tape, clock, faults and log."""
+
+    def __init__(self, tape: Tape, now: datetime | None):
+        self.tape, self.now = tape, now
+        self.faults: list[dict] = []
+        self.log: deque[tuple[str, str, dict]] = deque(maxlen=100_000)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        exchange, path, query = request.match_info["exchange"], request.match_info["path"], dict(request.query)
+        self.log.append((exchange, path, query))
+        module = EXCHANGES.get(exchange)
+        if module is None:
+            return _response(Reply(404, f"no exchange {exchange!r} here, only {', '.join(EXCHANGES)}"))
+        kind = self._fault(exchange, path)
+        if kind == "hang":
+            await asyncio.Event().wait()
+        if kind == "html":
+            return _response(HTML)
+        if kind in module.FAULTS:
+            return _response(module.FAULTS[kind])
+        reply = self._reply(module, exchange, path, query)
+        return await _truncated(request, reply) if kind == "truncated" else _response(reply)
+
+    def _reply(self, module: ModuleType, exchange: str, path: str, query: dict) -> Reply:
+        moment = datetime.now(UTC) if self.now is None else self.now
+        market = Market(self.tape, exchange, round(moment.timestamp() * 1000))
+        if path not in module.ROUTES:
+            return module.NOT_FOUND
+        try:
+            return Reply(200, module.ROUTES[path](market, query))
+        except Reply as refusal:
+            return refusal
+
+    def _fault(self, exchange: str, path: str) -> str | None:
+        for fault in self.faults:
+            if fault["exchange"] in {None, exchange} and re.search(fault["path"], path):
+                if fault["times"] is not None:
+                    fault["times"] -= 1
+                    if fault["times"] <= 0:
+                        self.faults.remove(fault)
+                return fault["kind"]
+        return None
+
+    async def add_faults(self, request: web.Request) -> web.Response:
+        faults = [{"exchange": None, "path": "", "times": None, **fault} for fault in await request.json()]
+        unknown = {str(fault.get("kind")) for fault in faults} - KINDS
+        if unknown:
+            return _response(Reply(400, f"no such kind of fault: {', '.join(unknown)}; there are {', '.join(KINDS)}"))
+        self.faults += faults
+        return _response(Reply(200, self.faults))
+
+    async def forget_faults(self, request: web.Request) -> web.Response:
+        self.faults.clear()
+        return _response(Reply(200, []))
+
+    async def requests(self, request: web.Request) -> web.Response:
+        return _response(Reply(200, list(self.log)))
+
+    async def forget_requests(self, request: web.Request) -> web.Response:
+        self.log.clear()
+        return _response(Reply(200, []))
+
+
+def _response(reply: Reply) -> web.Response:
+    text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, separators=(",", ":"))
+    kind = "application/json" if text is not reply.body else "text/html" if text.startswith("<") else "text/plain"
+    return web.Response(status=reply.status, text=text, content_type=kind, headers=reply.headers)
+
+
+async def _truncated(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """Half of the answer that its Content-Length promises, then the line is cut."""
+    whole = _response(reply).body
+    response = web.StreamResponse(status=reply.status)
+    response.content_type = "application/json"
+    response.content_length = len(whole)
+    await response.prepare(request)
+    await response.write(whole[: len(whole) // 2])
+    request.transport.close()
+    return response

@@ -1,0 +1,62 @@
+"""What tests share: a tape written on the spot, and the sandbox running over one."""
+
+import asyncio
+import threading
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(scope="module")
+def tape(tmp_path_factory):
+    """A function (dataset=rows or frame, ...) -> folder of a new tape; texts in columns `..._at` become UTC stamps."""
+
+    def write(**datasets: list[dict] | pd.DataFrame) -> Path:
+        folder = tmp_path_factory.mktemp("tape")
+        for name, rows in datasets.items():
+            frame = pd.DataFrame(rows)
+            for column in frame.columns[frame.columns.str.endswith("_at")]:
+                frame[column] = pd.to_datetime(frame[column], utc=True, format="ISO8601")
+            frame.to_parquet(folder / f"{name}.parquet", index=False)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    """A function (folder, now) -> base URL of a sandbox over that tape; they stop with the module's tests."""
+    with ExitStack() as running:
+        yield lambda folder, now=None: running.enter_context(_running(folder, now))
+
+
+@contextmanager
+def _running(folder: Path, now: datetime | None):
+    from aiohttp import web
+
+    from orchestration.sandbox.server import application
+    from orchestration.sandbox.tape import Tape
+
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(
+        application(Tape(folder), now), access_log=None, handler_cancellation=True, shutdown_timeout=0
+    )
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def start() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner.addresses[0][1]
+
+    port = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

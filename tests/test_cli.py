@@ -1,0 +1,75 @@
+"""The command line refuses bad input in one line, with exit code 2 and nothing written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).with_name("market-stress")
+
+
+@pytest.fixture
+def run(tmp_path):
+    def call(*words: str, **environment: str) -> subprocess.CompletedProcess:
+        settings = {"MARKET_STRESS_HOME": str(tmp_path / "home"), "MARKET_STRESS_NOW": "2026-02-12T00:00:00Z"}
+        return subprocess.run(
+            [COMMAND, *words],
+            env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **settings, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["backfill", "--start", "2026-01-01", "--end", "2026-01-02", "--exchange", "ftx"], "unknown exchange 'ftx'"),
+        (["backfill", "--start", "2026-01-01", "--end", "2026-01-02", "--dataset", "trades"], "unknown dataset 'trades'"),
+        (["backfill", "--start", "2026-01-01", "--end", "2026-01-02", "--asset", "ABC"], "unknown asset 'ABC'"),
+        (["backfill", "--start", "yesterday", "--end", "2026-01-02"], "--start: 'yesterday' is no day"),
+        (["backfill", "--start", "2026-01-02", "--end", "2026-01-02"], "is not after --start"),
+        (["backfill", "--start", "2026-02-13", "--end", "2026-02-14"], "reaches into the future"),
+        (["backfill", "--start", "2019-01-01", "--end", "2026-01-01"], "before 2019-09-01"),
+        (["import", "--dataset", "candles", "none.parquet"], "none.parquet does not exist"),
+        (["import", "--dataset", "trades", "none.parquet"], "unknown dataset 'trades'"),
+        (["sql", "select 1"], "run `market-stress backfill`"),
+        (["report"], "run `market-stress backfill`"),
+        (["sandbox", "--tape", "nowhere"], "nowhere"),
+        (["backfill"], "Missing option"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(run, tmp_path, words, named):
+    ended = run(*words)
+    assert ended.returncode == 2
+    assert named in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MARKET_STRESS_NOW", "noon"), ("MARKET_STRESS_UNIVERSE", "/no/such/file.yml")]
+)
+def test_bad_environment_is_named(run, variable, value):
+    ended = run("status", **{variable: value})
+    assert ended.returncode == 2
+    assert value in ended.stderr
+
+
+def test_every_command_has_help_with_an_example(run):
+    commands = ["demo", "up", "backfill", "import", "refresh", "report", "status", "sql", "sandbox"]
+    listed = run("--help").stdout
+    for command in commands:
+        assert command in listed
+        assert "Example: market-stress" in run(command, "--help").stdout
+
+
+def test_import_refuses_a_file_with_other_columns(run, tmp_path):
+    (tmp_path / "trades.csv").write_text("price,size\n1,2\n")
+    ended = run("import", "--dataset", "liquidations", "trades.csv")
+    assert ended.returncode == 2
+    assert "does not know size" in ended.stderr

@@ -1,0 +1,67 @@
+"""The watch list, and the refusal of files that say something else."""
+
+import pytest
+
+from orchestration import universe
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text: str):
+        path = tmp_path / "universe.yml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_without_a_file_the_packaged_default_holds():
+    assert universe.load(None).assets == ("BTC", "ETH", "SOL", "XRP", "BNB")
+    assert universe.load(None).exchanges == universe.EXCHANGES
+
+
+def test_every_key_is_optional(file):
+    watch = universe.load(file("assets: [BTC, DOGE]\nscore: {warm_up_days: 30}\n"))
+    assert watch.assets == ("BTC", "DOGE")
+    assert watch.score.warm_up_days == 30
+    assert watch.keep_published_days == 30
+    assert universe.load(file("")) == universe.Universe()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("colour: red", "colour"),
+        ("exchanges: [ftx]", "unknown exchange 'ftx'"),
+        ("assets: [btc]", "'btc' is no base coin"),
+        ("assets: [ALL]", "'ALL' is no base coin"),
+        ("assets: [BTC, BTC]", "each only once"),
+        ("assets: []", "at least one"),
+        ("score: {warm_up_days: 5}", "warm_up_days"),
+        ("bar: 1d", "bar"),
+        ("[a, b]", "no YAML mapping"),
+        ("assets: [", "no YAML mapping"),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line(file, text, named):
+    with pytest.raises(ValueError, match="universe file") as refusal:
+        universe.load(file(text))
+    assert named in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_file_names_the_way_out(tmp_path):
+    with pytest.raises(ValueError, match="unset MARKET_STRESS_UNIVERSE"):
+        universe.load(tmp_path / "none.yml")
+
+
+def test_what_an_exchange_does_not_list_is_not_watched():
+    watch = universe.Universe(assets=("BTC", "XRP"), exchanges=("gate",))
+    assert universe.watched(watch, {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
+
+
+def test_every_exchange_declares_every_dataset_once():
+    declared = [(feed.exchange, feed.dataset) for feed in universe.FEEDS]
+    assert sorted(declared) == sorted(
+        (exchange, dataset) for exchange in universe.EXCHANGES for dataset in universe.DATASETS
+    )
