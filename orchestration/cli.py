@@ -228,11 +228,8 @@ def _prepared() -> Settings:
     folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "dagster.yaml").write_text(DAGSTER_YAML)
-    os.environ |= {
-        "MARKET_STRESS_HOME": str(settings.home),
-        "DAGSTER_HOME": str(folder),
-        "DAGSTER_EVENT_BATCH_SIZE": "100",
-    }
+    settings.export_home()
+    os.environ |= {"DAGSTER_HOME": str(folder), "DAGSTER_EVENT_BATCH_SIZE": "100"}
     return settings
 
 

@@ -75,6 +75,10 @@ def keep_instruments(session: Session, home: Path, assets: tuple[str, ...], now:
     """Writes what the exchange lists of `assets`, and a receipt `unavailable` for what it doesn't list."""
     session.is_snapshot_kept = True
     lake.prepare(home)
+    known = lake.read_raw(home, "instruments", f"exchange = '{session.exchange}'")
+    if session.listed is not None and session.listed.empty and not known.empty:
+        session.failure = f"{session.exchange}: instruments: lists none of those it listed before"
+        session.listed = None
     if session.listed is None:
         return lake.Written()
     written = _write_good(home, "instruments", session.listed, now)[0]
@@ -137,7 +141,7 @@ def _fetch_group(
                 for symbol, rows in good.groupby("symbol"):
                     seen.setdefault((dataset, symbol), []).append(rows[contracts.contract(dataset).time])
     for dataset in datasets:
-        receipts = []
+        receipts = [pd.DataFrame(columns=coverage.COLUMNS)]
         for symbol in instruments["symbol"]:
             stamps = pd.concat(seen.get((dataset, symbol), [pd.Series(dtype="datetime64[us, UTC]")]))
             states = _states(scope, dataset, stamps, events_from.get(symbol), end, now)

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,15 +225,15 @@ def _score_line(told: "Told") -> str:
 
 def chart_png(warehouse: Path, name: str, *, simulated: bool = False) -> bytes:
     """The chart `liquidations`, `open_interest` or `score` as a PNG of less than 60 KB, e.g. for Dagster's metadata."""
-    image = BytesIO()
+    import vl_convert
+
     with lake.read_only(warehouse.parent, warehouse.name) as connection:
         as_of = _latest_as_of(connection)
         if as_of is None:
             raise ValueError("market_hourly is empty: there is nothing to draw")
         assets = [row["asset"] for row in _market_rows(connection, as_of)]
-        chart = CHARTS[name](connection, as_of, _lead_asset(assets), 720, simulated)
-        chart.configure(**_style(background="white")).save(image, format="png")
-    return image.getvalue()
+        chart = CHARTS[name](connection, as_of, _lead_asset(assets), simulated)
+    return vl_convert.vegalite_to_png(_spec(chart, background="white"))
 
 
 # --- figures -----------------------------------------------------------------------------------------------------------
@@ -705,21 +704,23 @@ PART_COLOURS = dict(
     )
 )
 EFFECTS = {"price": "price", "position": "position", "listing": "listing", "coverage": "gap"}
-WIDE, NARROW = 960, 380
+PLOT_WIDTH, NARROW_PLOT_WIDTH = 880, 300
 
 
 def _drawings(connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str | None, simulated: bool) -> dict:
     """Every chart as inline SVG: name -> (wide, narrow); nothing without a market."""
     if lead is None:
         return {}
-    return {
-        name: tuple(_svg(chart(connection, as_of, lead, width, simulated), name) for width in (WIDE, NARROW))
-        for name, chart in CHARTS.items()
-    }
+    drawings = {}
+    for name, chart in CHARTS.items():
+        spec = _spec(chart(connection, as_of, lead, simulated), background="transparent")
+        narrow = spec | {"vconcat": [part | {"width": NARROW_PLOT_WIDTH} for part in spec["vconcat"]]}
+        drawings[name] = (_svg(spec, name), _svg(narrow, name))
+    return drawings
 
 
 def _liquidations_chart(
-    connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, width: int, simulated: bool
+    connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, simulated: bool
 ) -> "altair.VConcatChart":
     """Longs up, shorts down, by day; a day without any observation is a gap and no zero."""
     import altair as alt
@@ -746,7 +747,7 @@ def _liquidations_chart(
     bars = days.melt(["start_at", "end_at"], ["long_usd", "short_usd"], "side", "usd").dropna()
     bars["usd"] = bars["usd"].where(bars["side"] == "long_usd", -bars["usd"]) / size
     bars["side"] = bars["side"].map({"long_usd": "longs", "short_usd": "shorts"})
-    height, x = 230, _time(as_of, width, labels=False)
+    height, x = 230, _time(as_of, labels=False)
     y = alt.Y("usd:Q", title=f"{letter} USD a day".strip(), axis=alt.Axis(labelExpr="format(abs(datum.value), '~g')"))
     drawn = alt.layer(
         _gaps_layer(days[days["long_usd"].isna()], x, height),
@@ -756,13 +757,13 @@ def _liquidations_chart(
         ),
         alt.Chart(days.head(1)).mark_rule(color=LIGHT["muted"]).encode(y=alt.datum(0)),
         _tips(days, x, height),
-    ).properties(width=_plot(width), height=height)  # fmt: skip
+    ).properties(width=PLOT_WIDTH, height=height)  # fmt: skip
     title = f"Liquidations by side and UTC day, all assets, last {CHART_DAYS} days"
-    return _stack(title, simulated, drawn, _observed_strip(days, as_of, width))
+    return _stack(title, simulated, drawn, _observed_strip(days, as_of))
 
 
 def _open_interest_chart(
-    connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, width: int, simulated: bool
+    connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, simulated: bool
 ) -> "altair.VConcatChart":
     """Open interest of ALL and the lead asset, and under it what each day's change consists of."""
     import altair as alt
@@ -803,7 +804,7 @@ def _open_interest_chart(
         for day in levels.itertuples()
     ]
     levels["usd"] /= size
-    x_hidden, x_end = _time(as_of, width, labels=False), _time(as_of, width, labels=False, field="end_at")
+    x_hidden, x_end = _time(as_of, labels=False), _time(as_of, labels=False, field="end_at")
     colours = {asset: LIGHT[colour] for asset, colour in zip(assets, ("ink", "lead"), strict=False)}
     whole = levels[levels["asset"] == ALL]
     top = alt.layer(
@@ -813,7 +814,7 @@ def _open_interest_chart(
             color=alt.Color("asset:N", scale=_scale(colours), title=None),
         ),
         _tips(whole, x_hidden, 170),
-    ).properties(width=_plot(width), height=170)  # fmt: skip
+    ).properties(width=PLOT_WIDTH, height=170)  # fmt: skip
     charts = [top]
     for asset in assets:
         frame = levels[levels["asset"] == asset]
@@ -822,7 +823,7 @@ def _open_interest_chart(
         size, letter = _size(bars["change"].abs().max())
         bars["change"] /= size
         bars["effect"] = bars["effect"].str.removesuffix("_effect_usd")
-        x, height = _time(as_of, width, labels=asset == assets[-1]), 110
+        x, height = _time(as_of, labels=asset == assets[-1]), 110
         charts.append(
             alt.layer(
                 _gaps_layer(frame[frame["change_usd"].isna()], x, height),
@@ -835,14 +836,14 @@ def _open_interest_chart(
                 ),
                 alt.Chart(frame.head(1)).mark_rule(color=LIGHT["muted"]).encode(y=alt.datum(0)),
                 _tips(frame, x, height),
-            ).properties(width=_plot(width), height=height)
+            ).properties(width=PLOT_WIDTH, height=height)
         )  # fmt: skip
     title = f"Open interest, and its daily change split, last {CHART_DAYS} days"
     return _stack(title, simulated, *charts)
 
 
 def _score_chart(
-    connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, width: int, simulated: bool
+    connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, simulated: bool
 ) -> "altair.VConcatChart":
     """The score of ALL by hour over its contributions at each day's end, the regimes' thresholds and the regime in force."""
     import altair as alt
@@ -878,7 +879,7 @@ def _score_chart(
     missing = days[days["score"].isna()]
     bands = pd.DataFrame({"regime": list(stress.REGIMES), "low": list(stress.REGIMES.values())})
     bands["high"] = [*bands["low"].iloc[1:], 100]
-    x, height = _time(as_of, width, labels=False), 230
+    x, height = _time(as_of, labels=False), 230
     y_scale = alt.Scale(domain=[0, 100], nice=False)
     band_colours = _scale({regime: LIGHT[regime] for regime in stress.REGIMES})
     colours = {words: PART_COLOURS[part] for part, words in PART_WORDS.items()}
@@ -897,12 +898,12 @@ def _score_chart(
         ),
         alt.Chart(hours[["end_at", "score"]]).mark_line(
             color=LIGHT["ink"], strokeWidth=1.2, invalid="break-paths-show-domains"
-        ).encode(_time(as_of, width, labels=False, field="end_at"), y=alt.Y("score:Q", scale=y_scale)),
+        ).encode(_time(as_of, labels=False, field="end_at"), y=alt.Y("score:Q", scale=y_scale)),
         alt.Chart(bands).mark_text(align="left", baseline="bottom", dx=4, dy=-2, color=LIGHT["muted"], fontSize=10).encode(
             x=alt.value(0), y=alt.Y("low:Q", scale=y_scale), text="regime:N",
         ),
         _tips(days, x, height),
-    ).resolve_scale(color="independent").properties(width=_plot(width), height=height)  # fmt: skip
+    ).resolve_scale(color="independent").properties(width=PLOT_WIDTH, height=height)  # fmt: skip
 
     hours["regime"] = hours["regime"].astype("object").where(hours["regime"].notna(), None)
     runs = (hours["regime"] != hours["regime"].shift()).cumsum()
@@ -913,11 +914,11 @@ def _score_chart(
     states["start_at"] = states["start_at"].clip(lower=pd.Timestamp(start))
     states = states[states["regime"].notna()]
     state_colours = _scale({regime: LIGHT[f"{regime}-state"] for regime in stress.REGIMES})
-    x = _time(as_of, width, labels=True)
+    x = _time(as_of, labels=True)
     strip = alt.layer(
         _gaps_layer(missing, x, 10),
         alt.Chart(states).mark_rect().encode(x, x2="end_at:T", color=alt.Color("regime:N", scale=state_colours, title=None)),
-    ).properties(width=_plot(width), height=10)  # fmt: skip
+    ).properties(width=PLOT_WIDTH, height=10)  # fmt: skip
     title = f"Stress score of all assets, last {CHART_DAYS} days"
     return _stack(title, simulated, drawn, strip).resolve_scale(color="independent")
 
@@ -946,13 +947,13 @@ def _by_day(connection: "duckdb.DuckDBPyConnection", as_of: datetime, query: str
     return days.assign(day=days["day"].astype("datetime64[us, UTC]")).merge(rows, on="day", how="left")
 
 
-def _time(as_of: datetime, width: int, *, labels: bool, field: str = "start_at") -> "altair.X":
+def _time(as_of: datetime, *, labels: bool, field: str = "start_at") -> "altair.X":
     import altair as alt
 
     days = _days(as_of)
     ends = [int(days["start_at"].min().timestamp() * 1000), int(as_of.timestamp() * 1000)]
     axis = alt.Axis(
-        format="%-d %b", tickCount=8 if width > NARROW else 4, grid=False, title=None, labels=labels, ticks=labels,
+        format="%-d %b", tickCount=8, grid=False, title=None, labels=labels, ticks=labels,
         domain=labels,
     )  # fmt: skip
     return alt.X(f"{field}:T", scale=alt.Scale(type="utc", domain=ends, nice=False), axis=axis)
@@ -973,18 +974,18 @@ def _tips(days: "pd.DataFrame", x: "altair.X", height: int) -> "altair.Chart":
     return base.encode(x, x2="end_at:T", y=alt.value(0), y2=alt.value(height), description="told:N")
 
 
-def _observed_strip(days: "pd.DataFrame", as_of: datetime, width: int) -> "altair.LayerChart":
+def _observed_strip(days: "pd.DataFrame", as_of: datetime) -> "altair.LayerChart":
     """Under the bars: how much of each day was observed, from hatched (nothing) to solid (all)."""
     import altair as alt
 
-    x, seen = _time(as_of, width, labels=True), days.fillna({"observed_ratio": 0.0})
+    x, seen = _time(as_of, labels=True), days.fillna({"observed_ratio": 0.0})
     shade = alt.Opacity("observed_ratio:Q", scale=alt.Scale(domain=[0, 1], range=[0.05, 1]), legend=None)
     return alt.layer(
         _gaps_layer(days[days["long_usd"].isna()], x, 8),
         alt.Chart(seen[["start_at", "end_at", "observed_ratio"]]).mark_rect(color=LIGHT["muted"]).encode(
             x, x2="end_at:T", opacity=shade, y=alt.value(0), y2=alt.value(8)
         ),
-    ).properties(width=_plot(width), height=8, title=alt.TitleParams(
+    ).properties(width=PLOT_WIDTH, height=8, title=alt.TitleParams(
         "observed share of each day", orient="bottom", anchor="start", fontSize=10, fontWeight="normal",
         color=LIGHT["muted"], offset=4,
     ))  # fmt: skip
@@ -1001,11 +1002,6 @@ def _scale(colours: dict[str, str]) -> "altair.Scale":
     import altair as alt
 
     return alt.Scale(domain=list(colours), range=list(colours.values()))
-
-
-def _plot(width: int) -> int:
-    """The width that the axis leaves for the plot."""
-    return width - 70
 
 
 def _size(largest: float) -> tuple[float, str]:
@@ -1035,11 +1031,15 @@ def _style(background: str) -> dict:
     }  # fmt: skip
 
 
-def _svg(chart: "altair.VConcatChart", name: str) -> str:
+def _spec(chart: "altair.VConcatChart", background: str) -> dict:
+    return chart.configure(**_style(background)).to_dict(validate=False)
+
+
+def _svg(spec: dict, name: str) -> str:
     """The chart as an SVG element of the page: its colours are CSS variables, its descriptions tool tips."""
-    text = StringIO()
-    chart.configure(**_style(background="transparent")).save(text, format="svg")
-    svg = text.getvalue()
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(spec)
     svg = re.sub(
         r'<path aria-label="([^"]*)"[^>]*? d="([^"]*)"[^>]*?/?>(?:</path>)?',
         r'<path d="\2" fill="transparent"><title>\1</title></path>',

@@ -33,8 +33,10 @@ periods as (
             (
                 sum(cast(mean_{{ unit }} as double) * observations)
                 - coalesce(sum(case when not is_first_day then cast(open_{{ unit }} as double) end), 0)
-            ) / nullif(sum(observations) - count(case when not is_first_day then open_{{ unit }} end), 0)
-                as mean_{{ unit }},
+            ) / nullif(
+                sum(case when mean_{{ unit }} is not null then observations end)
+                - count(case when not is_first_day then open_{{ unit }} end), 0
+            ) as mean_{{ unit }},
         {% endfor %}
         coalesce(sum(price_effect_usd), 0) as price_effect_usd,
         coalesce(sum(position_effect_usd), 0) as position_effect_usd,

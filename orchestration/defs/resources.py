@@ -91,6 +91,7 @@ def _alive_folder() -> Path:
     return folder
 
 
+Settings.from_environment().export_home()
 dbt_project = DbtProject(project_dir=DBT_FOLDER, profiles_dir=DBT_FOLDER)
 dbt_beside_this_python = DbtCliResource(
     project_dir=dbt_project, dbt_executable=str(Path(sys.executable).with_name("dbt"))

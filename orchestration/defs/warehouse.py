@@ -1,6 +1,5 @@
 """The models: everything inside the warehouse, built by dbt and by nothing else."""
 
-import os
 from collections.abc import Iterator
 
 import dagster as dg
@@ -21,8 +20,6 @@ def _prepare_manifest() -> None:
     ]
     manifest = dbt_project.manifest_path
     if not manifest.exists() or manifest.stat().st_mtime < max(file.stat().st_mtime for file in sources):
-        # dbt's profile wants an absolute home even where nothing is read from it
-        os.environ["MARKET_STRESS_HOME"] = str(Settings.from_environment().home)
         dbt_beside_this_python.cli(["parse", "--quiet"], target_path=dbt_project.target_path).wait()
 
 

@@ -9,9 +9,8 @@ settings as (
 stamps as (
     select
         *,
-        observed_at > hour_at - interval 1 hour as is_fresh
+        observed_at > hour_at - interval 1 hour and open_interest_usd is not null as is_fresh
     from {{ ref('int_open_interest_hourly') }}
-    where open_interest_usd is not null
 ),
 
 asked as (
