@@ -237,6 +237,8 @@ DAGSTER_YAML = """\
 # Written by every market-stress command; changes are lost.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 run_monitoring:
   enabled: true
   free_slots_after_run_end_seconds: 60

@@ -7,6 +7,8 @@ computed here: each is the answer to the query that stands beside it. What is mi
 import json
 import os
 import re
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -125,7 +127,7 @@ MEASURES = {
                     f"fall_from_peak_{span}_ratio", "open_interest", window)
             for span, words, window in (("28d", "28 d", "28d"), ("90d", "90 d", "90d"), ("all", "known", None))
         ),
-        Measure("peak_at", "known peak at", "UTC", "strftime(peak_at, '%Y-%m-%dT%H:%M:%SZ')", "open_interest"),
+        Measure("peak_at", "peak at", "UTC", "strftime(peak_at, '%Y-%m-%dT%H:%M:%SZ')", "open_interest"),
     ],
     "split": [*_split_measures("24h", "24 h"), *_split_measures("28d", "28 d")],
     "prices": [
@@ -233,7 +235,8 @@ def chart_png(warehouse: Path, name: str, *, simulated: bool = False) -> bytes:
             raise ValueError("market_hourly is empty: there is nothing to draw")
         assets = [row["asset"] for row in _market_rows(connection, as_of)]
         chart = CHARTS[name](connection, as_of, _lead_asset(assets), simulated)
-    return vl_convert.vegalite_to_png(_spec(chart, background="white"))
+    spec = json.dumps(_spec(chart, background="white")).replace(LIGHT["gap"], PLAIN_GAP)
+    return _squeezed(vl_convert.vegalite_to_png(spec))
 
 
 # --- figures -----------------------------------------------------------------------------------------------------------
@@ -274,7 +277,7 @@ def _completeness(measure: Measure, asset: str, value: object, known: Known) -> 
         ranked = sum(row.get(f"{part}_rank") is not None for part in stress.PARTS)
         weight = 1 - (row["score_high"] - row["score_low"]) / 100 if row else 0.0
         text = f"{ranked} of {len(stress.PARTS)} parts"
-        is_lower_bound = 0 < ranked < len(stress.PARTS) and measure.name in ("score", "score_low")
+        is_lower_bound = 0 < ranked < len(stress.PARTS) and measure.name == "score"
         return {"text": text, "observed_ratio": round(weight, 4), "is_lower_bound": is_lower_bound}
     if measure.topic == "liquidations":
         row = known.rows[asset]
@@ -344,7 +347,9 @@ def _score_reason(measure: Measure, row: dict | None) -> str:
         told = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), told)
     elif measure.name in ("score", "regime"):
         told = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {told}"
-    history = f"{row['effective_days']:.0f} d of history where {row['warm_up_days']} d are needed"
+    history = f"a rank needs {row['warm_up_days']} d"
+    if all(row[f"{part}_rank"] is None for part in stress.PARTS):  # else the days are those of another part
+        history = f"{row['effective_days']:.0f} d of history where {row['warm_up_days']} d are needed"
     return told.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")
 
 
@@ -665,6 +670,11 @@ def _signed(value: float, decimals: int, is_signed: bool) -> str:
     return f"\u2212{text}" if value < 0 else f"+{text}" if is_signed else text
 
 
+def _unbroken(text: str) -> str:
+    """Keeps `24 h` on one line."""
+    return re.sub(r"(\d) (?=[hd]\b)", "\\1\u00a0", text)
+
+
 def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
@@ -695,6 +705,7 @@ COLOURS = {
     "stress-state": ("#e0905a", "#c9733c"),
     "cascade-state": ("#c3413a", "#e0635b"),
 }
+PLAIN_GAP = "#ece8e0"  # an image knows no hatching
 LIGHT = {name: light for name, (light, _) in COLOURS.items()}
 PART_COLOURS = dict(
     zip(
@@ -714,7 +725,10 @@ def _drawings(connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: st
     drawings = {}
     for name, chart in CHARTS.items():
         spec = _spec(chart(connection, as_of, lead, simulated), background="transparent")
-        narrow = spec | {"vconcat": [part | {"width": NARROW_PLOT_WIDTH} for part in spec["vconcat"]]}
+        narrow = json.loads(json.dumps(spec))
+        narrow["config"]["legend"]["columns"] = 3
+        for part in narrow["vconcat"]:
+            part["width"] = NARROW_PLOT_WIDTH
         drawings[name] = (_svg(spec, name), _svg(narrow, name))
     return drawings
 
@@ -748,17 +762,17 @@ def _liquidations_chart(
     bars["usd"] = bars["usd"].where(bars["side"] == "long_usd", -bars["usd"]) / size
     bars["side"] = bars["side"].map({"long_usd": "longs", "short_usd": "shorts"})
     height, x = 230, _time(as_of, labels=False)
-    y = alt.Y("usd:Q", title=f"{letter} USD a day".strip(), axis=alt.Axis(labelExpr="format(abs(datum.value), '~g')"))
+    axis = alt.Axis(labelExpr="format(abs(datum.value), '~g')")
     drawn = alt.layer(
         _gaps_layer(days[days["long_usd"].isna()], x, height),
-        alt.Chart(bars).mark_bar().encode(
-            x, x2="end_at:T", y=y,
+        alt.Chart(_stacked(bars, "usd")).mark_rect().encode(
+            x, x2="end_at:T", y=alt.Y("low:Q", title=f"{letter} USD a day".strip(), axis=axis), y2="high:Q",
             color=alt.Color("side:N", scale=_scale({"longs": LIGHT["long"], "shorts": LIGHT["short"]}), title=None),
         ),
         alt.Chart(days.head(1)).mark_rule(color=LIGHT["muted"]).encode(y=alt.datum(0)),
         _tips(days, x, height),
     ).properties(width=PLOT_WIDTH, height=height)  # fmt: skip
-    title = f"Liquidations by side and UTC day, all assets, last {CHART_DAYS} days"
+    title = "Liquidations by side, all assets"
     return _stack(title, simulated, drawn, _observed_strip(days, as_of))
 
 
@@ -811,7 +825,9 @@ def _open_interest_chart(
         _gaps_layer(whole[whole["usd"].isna()], x_hidden, 170),
         alt.Chart(levels).mark_line(strokeWidth=2, invalid="break-paths-show-domains").encode(
             x_end, y=alt.Y("usd:Q", title=f"{letter} USD", scale=alt.Scale(zero=True)),
-            color=alt.Color("asset:N", scale=_scale(colours), title=None),
+            color=alt.Color(
+                "asset:N", scale=_scale(colours), legend=alt.Legend(symbolType="stroke", symbolStrokeWidth=2)
+            ),
         ),
         _tips(whole, x_hidden, 170),
     ).properties(width=PLOT_WIDTH, height=170)  # fmt: skip
@@ -820,26 +836,31 @@ def _open_interest_chart(
         frame = levels[levels["asset"] == asset]
         bars = frame.melt(["start_at", "end_at"], effects, "effect", "change").dropna()
         bars = bars[bars["change"] != 0]
-        size, letter = _size(bars["change"].abs().max())
+        # What comes into observation may be as large as the market: the axis is for what moved, and the rest is cut.
+        moved = bars[bars["effect"] != "coverage_effect_usd"]
+        reach = moved.groupby(["start_at", moved["change"] < 0])["change"].sum().abs().max()
+        size, letter = _size(reach)
         bars["change"] /= size
+        scale = alt.Scale(domain=[-1.1 * reach / size, 1.1 * reach / size]) if reach > 0 else alt.Scale()
         bars["effect"] = bars["effect"].str.removesuffix("_effect_usd")
         x, height = _time(as_of, labels=asset == assets[-1]), 110
         charts.append(
             alt.layer(
                 _gaps_layer(frame[frame["change_usd"].isna()], x, height),
-                alt.Chart(bars).mark_bar().encode(
-                    x, x2="end_at:T",
-                    y=alt.Y("change:Q", title=f"{asset}, {letter} USD a day", axis=alt.Axis(tickCount=4)),
+                alt.Chart(_stacked(bars, "change")).mark_rect(clip=True).encode(
+                    x, x2="end_at:T", y2="high:Q",
+                    y=alt.Y("low:Q", title=f"{asset}, {letter} USD", scale=scale, axis=alt.Axis(tickCount=4)),
                     color=alt.Color(
-                        "effect:N", scale=_scale({name: LIGHT[colour] for name, colour in EFFECTS.items()}), title=None
+                        "effect:N", scale=_scale({name: LIGHT[colour] for name, colour in EFFECTS.items()}),
+                        legend=alt.Legend() if asset == ALL else None,
                     ),
                 ),
                 alt.Chart(frame.head(1)).mark_rule(color=LIGHT["muted"]).encode(y=alt.datum(0)),
                 _tips(frame, x, height),
             ).properties(width=PLOT_WIDTH, height=height)
         )  # fmt: skip
-    title = f"Open interest, and its daily change split, last {CHART_DAYS} days"
-    return _stack(title, simulated, *charts)
+    title = "Open interest and its daily change"
+    return _stack(title, simulated, *charts, spacing=30)
 
 
 def _score_chart(
@@ -874,7 +895,6 @@ def _score_chart(
     ]
     contributions = {f"{part}_contribution": words for part, words in PART_WORDS.items()}
     bars = days[days["score"].notna()].melt(["start_at", "end_at"], list(contributions), "part", "points").dropna()
-    bars["order"] = bars["part"].map({name: at for at, name in enumerate(contributions)})
     bars["part"] = bars["part"].map(contributions)
     missing = days[days["score"].isna()]
     bands = pd.DataFrame({"regime": list(stress.REGIMES), "low": list(stress.REGIMES.values())})
@@ -889,11 +909,11 @@ def _score_chart(
             y2="high:Q", color=alt.Color("regime:N", scale=band_colours, legend=None),
         ),
         _gaps_layer(missing, x, height),
-        alt.Chart(bars).mark_bar(opacity=0.85).encode(
-            x, x2="end_at:T", y=alt.Y("points:Q", scale=y_scale, stack="zero"), order="order:Q",
+        alt.Chart(_stacked(bars, "points")).mark_rect(opacity=0.85).encode(
+            x, x2="end_at:T", y=alt.Y("low:Q", scale=y_scale), y2="high:Q",
             color=alt.Color("part:N", scale=_scale(colours), title=None),
         ),
-        alt.Chart(missing.dropna(subset="score_low")).mark_bar(color=LIGHT["muted"]).encode(
+        alt.Chart(missing.dropna(subset="score_low")).mark_rect(color=LIGHT["muted"]).encode(
             x, x2="end_at:T", y=alt.Y("score_low:Q", scale=y_scale), y2="score_high:Q", opacity=alt.value(0.35),
         ),
         alt.Chart(hours[["end_at", "score"]]).mark_line(
@@ -917,9 +937,9 @@ def _score_chart(
     x = _time(as_of, labels=True)
     strip = alt.layer(
         _gaps_layer(missing, x, 10),
-        alt.Chart(states).mark_rect().encode(x, x2="end_at:T", color=alt.Color("regime:N", scale=state_colours, title=None)),
+        alt.Chart(states).mark_rect().encode(x, x2="end_at:T", color=alt.Color("regime:N", scale=state_colours, legend=None)),
     ).properties(width=PLOT_WIDTH, height=10)  # fmt: skip
-    title = f"Stress score of all assets, last {CHART_DAYS} days"
+    title = "Stress score, all assets"
     return _stack(title, simulated, drawn, strip).resolve_scale(color="independent")
 
 
@@ -945,6 +965,12 @@ def _by_day(connection: "duckdb.DuckDBPyConnection", as_of: datetime, query: str
     rows["day"] = pd.to_datetime(rows.pop("period_start_date")).dt.tz_localize("UTC").astype("datetime64[us, UTC]")
     days = _days(as_of)
     return days.assign(day=days["day"].astype("datetime64[us, UTC]")).merge(rows, on="day", how="left")
+
+
+def _stacked(bars: "pd.DataFrame", amount: str) -> "pd.DataFrame":
+    """low and high of every bar when those of a day stand on one another, negative ones hanging from zero."""
+    high = bars.groupby(["start_at", bars[amount] < 0])[amount].cumsum()
+    return bars.assign(high=high, low=high - bars[amount])
 
 
 def _time(as_of: datetime, *, labels: bool, field: str = "start_at") -> "altair.X":
@@ -991,11 +1017,13 @@ def _observed_strip(days: "pd.DataFrame", as_of: datetime) -> "altair.LayerChart
     ))  # fmt: skip
 
 
-def _stack(title: str, simulated: bool, *charts: "altair.LayerChart") -> "altair.VConcatChart":
+def _stack(title: str, simulated: bool, *charts: "altair.LayerChart", spacing: int = 8) -> "altair.VConcatChart":
     import altair as alt
 
-    shown = alt.TitleParams(f"SIMULATED \u00b7 {title}" if simulated else title, anchor="start")
-    return alt.vconcat(*charts, spacing=8, title=shown, bounds="flush").resolve_scale(color="independent")
+    shown = alt.TitleParams(
+        f"SIMULATED \u00b7 {title}" if simulated else title, subtitle=f"last {CHART_DAYS} days, UTC", anchor="start"
+    )
+    return alt.vconcat(*charts, spacing=spacing, title=shown, bounds="flush").resolve_scale(color="independent")
 
 
 def _scale(colours: dict[str, str]) -> "altair.Scale":
@@ -1017,7 +1045,6 @@ def _style(background: str) -> dict:
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
         "view": {"stroke": None},
         "mark": {"aria": False},
-        "bar": {"binSpacing": 0, "discreteBandSize": 4},
         "axis": {
             "aria": False, "domainColor": line, "gridColor": line, "tickColor": line, "labelColor": muted,
             "titleColor": muted, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11,
@@ -1027,12 +1054,33 @@ def _style(background: str) -> dict:
             "aria": False, "orient": "top", "direction": "horizontal", "labelColor": ink, "labelFontSize": 11,
             "symbolType": "square", "symbolStrokeWidth": 0, "columns": 6, "offset": 4, "title": None,
         },
-        "title": {"color": ink, "fontSize": 13, "fontWeight": 600, "offset": 8},
+        "title": {
+            "color": ink, "fontSize": 13, "fontWeight": 600, "offset": 8, "subtitleColor": muted, "subtitleFontSize": 11,
+        },
     }  # fmt: skip
 
 
 def _spec(chart: "altair.VConcatChart", background: str) -> dict:
     return chart.configure(**_style(background)).to_dict(validate=False)
+
+
+def _squeezed(png: bytes) -> bytes:
+    """The same image packed as densely as PNG can: its maker packs for speed, six times larger."""
+    chunks, at, packed = [], 8, b""
+    while at < len(png):
+        length, kind = struct.unpack_from(">I4s", png, at)
+        body = png[at + 8 : at + 8 + length]
+        at += 12 + length
+        if kind == b"IDAT":
+            packed += body
+        elif kind == b"IEND":
+            chunks.append((b"IDAT", zlib.compress(zlib.decompress(packed), 9)))
+        if kind != b"IDAT":
+            chunks.append((kind, body))
+    return png[:8] + b"".join(
+        struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
 
 
 def _svg(spec: dict, name: str) -> str:
@@ -1120,7 +1168,7 @@ def _tiles(brief: dict) -> list[dict]:
          [("open_interest_usd", ALL), ("open_interest_change_24h_usd", ALL)]),
         ("Open interest, 28 d", ALL, "open_interest_change_28d_ratio",
          [("price_effect_28d_ratio", ALL), ("position_effect_28d_ratio", ALL)]),
-        ("Open interest below its peak", ALL, "fall_from_peak_all_ratio", [("peak_at", ALL)]),
+        ("Open interest below peak", ALL, "fall_from_peak_all_ratio", [("peak_at", ALL)]),
         ("Price", lead, "price", [("return_24h_ratio", lead), ("return_7d_ratio", lead)]),
     ]  # fmt: skip
     return [
@@ -1143,7 +1191,9 @@ def _table(brief: dict, caption: str, names: list[str]) -> dict:
     reasons = dict.fromkeys(figure["reason"] for row in rows for figure in row["figures"] if figure["reason"])
     return {
         "caption": caption,
-        "labels": [rows[0]["figures"][at]["label"] for at in range(len(columns))] if rows else [],
+        "labels": [re.sub(r"(\d) (?=[hd]\b)", "\\1\u00a0", figure["label"]) for figure in rows[0]["figures"]]
+        if rows
+        else [],
         "rows": rows,
         "notes": {reason: number for number, reason in enumerate(reasons, 1)},
     }
@@ -1173,7 +1223,7 @@ def _summary(brief: dict) -> str:
         sentences.append(f"{change}.")
     if told.value("score", ALL) is not None:
         sentences.append(f"The stress score of the whole market is {told('score', ALL)} of 100: {told('regime', ALL)}.")
-    return " ".join(sentences)
+    return _unbroken(" ".join(sentences))
 
 
 def _cell_text(figure: dict) -> str:

@@ -3,7 +3,7 @@
 Here belongs which run fetches what. How an exchange is asked lives in `exchanges`, what becomes of it in `ingest`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -19,7 +19,20 @@ FIRST_DAY = "2019-09-01"
 OWNERS = ["team:market-stress"]
 
 exchanges_partition = dg.StaticPartitionsDefinition(list(universe.EXCHANGES))
-exchange_days = dg.MultiPartitionsDefinition(
+
+
+class ExchangeDays(dg.MultiPartitionsDefinition):
+    """Exchange x day.
+
+    A run for a range of partitions is told so by two tags. Dagster's backfill of a job adds the tags of the whole
+    backfill's first partition to each of its runs, and those would win: every exchange would fetch the first one's day.
+    """
+
+    def get_tags_for_partition_key(self, partition_key: str) -> Mapping[str, str]:
+        return {"dagster/partition": partition_key}
+
+
+exchange_days = ExchangeDays(
     {"exchange": exchanges_partition, "day": dg.DailyPartitionsDefinition(FIRST_DAY, end_offset=1)}
 )
 
@@ -78,7 +91,7 @@ def _ingest(
     context: dg.AssetExecutionContext, config: Watched, exchanges: Exchanges, datasets: Sequence[str]
 ) -> Iterator[dg.MaterializeResult]:
     settings = Settings.from_environment()
-    keys = [key.keys_by_dimension for key in context.partition_keys]
+    keys = [exchange_days.get_partition_key_from_str(key).keys_by_dimension for key in context.partition_keys]
     start, end = _bounds(min(key["day"] for key in keys), max(key["day"] for key in keys))
     failures = []
     outcomes = {dataset: facts.Outcome() for dataset in datasets}

@@ -100,4 +100,7 @@ dbt_beside_this_python = DbtCliResource(
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    return dg.Definitions(resources={"exchanges": Exchanges(), "dbt": dbt_beside_this_python})
+    """Runs are executed in one process: one session per exchange, and nobody pays for the imports again."""
+    return dg.Definitions(
+        resources={"exchanges": Exchanges(), "dbt": dbt_beside_this_python}, executor=dg.in_process_executor
+    )

@@ -37,13 +37,8 @@ spaced as (
         asset,
         settled_at,
         rate,
-        coalesce(
-            interval_hours,
-            least(
-                date_diff('hour', lag(settled_at) over instrument, settled_at),
-                date_diff('hour', settled_at, lead(settled_at) over instrument)
-            )
-        ) as interval_hours
+        coalesce(interval_hours, least(date_diff('hour', lag(settled_at) over instrument, settled_at), 8))
+            as interval_hours
     from settled
     window instrument as (partition by exchange, symbol order by settled_at)
 ),
@@ -71,4 +66,4 @@ asof inner join spaced
         spine.exchange = spaced.exchange
         and spine.symbol = spaced.symbol
         and spine.hour_at >= spaced.settled_at
-where date_diff('hour', spaced.settled_at, spine.hour_at) <= coalesce(spaced.interval_hours, 8) + 1
+where date_diff('hour', spaced.settled_at, spine.hour_at) <= spaced.interval_hours + 1
