@@ -1,7 +1,7 @@
 """The brief: the figures that articles talk about, from the published warehouse, each with its table and query.
 
-Here belong what the brief says, in `brief.json` and `brief.html` (layout: `brief.html.j2`), and the charts. No figure is
-computed here: each is the answer to the query that stands beside it. What is missing is said with its reason.
+Here belong what the brief says, in `brief.json` and `brief.html` (layout: `brief.html.j2`), and the charts. No figure
+is computed here: each is the answer to the query that stands beside it. What is missing is said with its reason.
 """
 
 import json
@@ -49,8 +49,8 @@ DATASET_FEEDS = {dataset: (dataset,) for dataset in DATASET_WORDS} | {
 class Measure:
     """A figure that every asset has: `expression` over the row of `table` at the as-of hour.
 
-    `topic` decides how complete it is and why it may be missing, `window` over how long it looks back. With `reach_hours`
-    the expression is an aggregate over the rows of that many hours up to the as-of hour.
+    `topic` decides how complete it is and why it may be missing, `window` over how long it looks back. With
+    `reach_hours` the expression is an aggregate over the rows of that many hours up to the as-of hour.
     """
 
     name: str
@@ -158,10 +158,10 @@ class Known:
 def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulated: bool) -> dict:
     """Writes `brief.html` and `brief.json` to `folder`, each replaced atomically, and returns the brief.
 
-    The brief is as of the latest hour of `market_hourly`; `written_at` (aware) only tells how late that is. `figures` are
-    {name, asset, label, value, unit, as_of, completeness, reason, table, query}: `query` gives `value` again through
-    `market-stress sql`, and a figure without data has value None and a reason. Raises FileNotFoundError without a
-    warehouse.
+    The brief is as of the latest hour of `market_hourly`; `written_at` (aware) only tells how late that is. `figures`
+    are {name, asset, label, value, unit, as_of, completeness, reason, table, query}: `query` gives `value` again
+    through `market-stress sql`, and a figure without data has value None and a reason. Raises FileNotFoundError without
+    a warehouse.
     """
     with lake.read_only(warehouse.parent, warehouse.name) as connection:
         as_of = _latest_as_of(connection)
@@ -232,14 +232,15 @@ def chart_png(warehouse: Path, name: str, *, simulated: bool = False) -> bytes:
     with lake.read_only(warehouse.parent, warehouse.name) as connection:
         as_of = _latest_as_of(connection)
         if as_of is None:
-            raise ValueError("market_hourly is empty: there is nothing to draw")
-        assets = [row["asset"] for row in _market_rows(connection, as_of)]
-        chart = CHARTS[name](connection, as_of, _lead_asset(assets), simulated)
+            chart = _blank_chart()
+        else:
+            assets = [row["asset"] for row in _market_rows(connection, as_of)]
+            chart = CHARTS[name](connection, as_of, _lead_asset(assets), simulated)
     spec = json.dumps(_spec(chart, background="white")).replace(LIGHT["gap"], PLAIN_GAP)
     return _squeezed(vl_convert.vegalite_to_png(spec))
 
 
-# --- figures -----------------------------------------------------------------------------------------------------------
+# --- figures --------------------------------------------------------------------------------------
 
 
 def _figures(connection: "duckdb.DuckDBPyConnection", known: Known) -> list[dict]:
@@ -394,7 +395,7 @@ def _known(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> Known:
     )
 
 
-# --- coverage ----------------------------------------------------------------------------------------------------------
+# --- coverage -------------------------------------------------------------------------------------
 
 # The marts of a day hold a row for every exchange and asset that is watched.
 WATCHED = """
@@ -416,8 +417,8 @@ join ({WATCHED}) as watched using (exchange, asset)
 where candles.opened_at + interval 1 hour in ({{ends}}) and candles.close is not null
 """
 
-# Of the trailing hours of all watched assets of an exchange, the share that was observed. Daily marts tell it by day, so the
-# first day counts with its own share for the hours that are inside.
+# Of the trailing hours of all watched assets of an exchange, the share that was observed. Daily marts tell it by day,
+# so the first day counts with its own share for the hours that are inside.
 OBSERVED = {
     "daily": """
 select sum(observed_ratio * date_diff('hour', greatest(period_start_date::timestamp, {start}),
@@ -447,8 +448,8 @@ where hour_at >= {start} and hour_at < {end}
 """,
 }
 
-# Instrument-hours by the best state of any receipt. A feed that the exchange doesn't serve explains nothing where another
-# one may answer, unless it was imported.
+# Instrument-hours by the best state of any receipt. A feed that the exchange doesn't serve explains nothing where
+# another one may answer, unless it was imported.
 RECEIPTS = """
 with hours as (
     select symbol, unnest(range(
@@ -509,7 +510,7 @@ def _feeds(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[dic
                     "observed_ratio": ratio,
                     "completeness": " and ".join(natures) or ("missing" if ratio == 0 else None),
                     "is_lower_bound": "sampled" in natures,
-                    "gaps": _gaps(connection, terms, exchange, _served(exchange, dataset)) if ratio < 1 else [],
+                    "gaps": _gaps(connection, terms, exchange, _served(exchange, dataset), ratio) if ratio < 1 else [],
                     "table": terms["table"] if dataset in ("liquidations", "open_interest") else dataset,
                     "query": query,
                 }
@@ -520,16 +521,22 @@ def _feeds(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[dic
 def _natures(connection: "duckdb.DuckDBPyConnection", terms: dict) -> list[str]:
     query = """
     select distinct completeness from liquidations_daily
-    where exchange = {exchange} and period_start_date::timestamp > {start} - interval 1 day and completeness <> 'missing'
+    where exchange = {exchange} and completeness <> 'missing'
+        and period_start_date::timestamp > {start} - interval 1 day and period_start_date::timestamp < {end}
     order by 1
     """
     return [row["completeness"] for row in _records(connection, query.format(**terms))]
 
 
-def _gaps(connection: "duckdb.DuckDBPyConnection", terms: dict, exchange: str, feeds: list[str]) -> list[dict]:
+def _gaps(
+    connection: "duckdb.DuckDBPyConnection", terms: dict, exchange: str, feeds: list[str], ratio: float
+) -> list[dict]:
     rows = _records(connection, RECEIPTS.format(**terms))
     gaps = [row for row in rows if row["state"] != "complete"]
-    silent = COVERAGE_HOURS * terms["watched"] - sum(row["instrument_hours"] for row in rows)
+    hours, explained = (sum(row["instrument_hours"] for row in told) for told in (rows, gaps))
+    # Rows may be there without a receipt, so silence is no more than what is missing and not explained.
+    missing = round((1 - ratio) * COVERAGE_HOURS * terms["watched"])
+    silent = min(COVERAGE_HOURS * terms["watched"] - hours, missing - explained)
     if silent > 0:
         gaps.append({"state": "no receipt", "reason": _silence(exchange, feeds[0]), "instrument_hours": silent})
     if not gaps:
@@ -582,7 +589,7 @@ def _warnings(brief: dict) -> list[str]:
     return warnings
 
 
-# --- words -------------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 class Told:
@@ -679,7 +686,7 @@ def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-# --- charts ------------------------------------------------------------------------------------------------------------
+# --- charts ---------------------------------------------------------------------------------------
 
 # Light and dark. In the page every light colour becomes a CSS variable, so a drawing follows the reader's scheme.
 COLOURS = {
@@ -742,8 +749,8 @@ def _liquidations_chart(
     days = _by_day(
         connection, as_of,
         """
-        select period_start_date, cast(sum(long_usd) as double) as long_usd, cast(sum(short_usd) as double) as short_usd,
-            avg(observed_ratio) as observed_ratio
+        select period_start_date, avg(observed_ratio) as observed_ratio,
+            cast(sum(long_usd) as double) as long_usd, cast(sum(short_usd) as double) as short_usd
         from liquidations_daily group by period_start_date
         """,
     )  # fmt: skip
@@ -788,7 +795,8 @@ def _open_interest_chart(
         asset: _by_day(
             connection, as_of,
             f"""
-            select period_start_date, cast(open_interest_usd as double) as usd, cast(change_usd as double) as change_usd,
+            select period_start_date, cast(open_interest_usd as double) as usd,
+                cast(change_usd as double) as change_usd,
                 {", ".join(f"cast({effect} as double) as {effect}" for effect in effects)}
             from market_daily where asset = {_text(asset)}
             """,
@@ -852,7 +860,7 @@ def _open_interest_chart(
                     y=alt.Y("low:Q", title=f"{asset}, {letter} USD", scale=scale, axis=alt.Axis(tickCount=4)),
                     color=alt.Color(
                         "effect:N", scale=_scale({name: LIGHT[colour] for name, colour in EFFECTS.items()}),
-                        legend=alt.Legend() if asset == ALL else None,
+                        legend=alt.Legend(columns=4) if asset == ALL else None,
                     ),
                 ),
                 alt.Chart(frame.head(1)).mark_rule(color=LIGHT["muted"]).encode(y=alt.datum(0)),
@@ -866,7 +874,7 @@ def _open_interest_chart(
 def _score_chart(
     connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str, simulated: bool
 ) -> "altair.VConcatChart":
-    """The score of ALL by hour over its contributions at each day's end, the regimes' thresholds and the regime in force."""
+    """The score of ALL by hour over its contributions at each day's end, with thresholds and regime."""
     import altair as alt
     import pandas as pd
 
@@ -905,7 +913,7 @@ def _score_chart(
     colours = {words: PART_COLOURS[part] for part, words in PART_WORDS.items()}
     drawn = alt.layer(
         alt.Chart(bands).mark_rect().encode(
-            y=alt.Y("low:Q", scale=y_scale, title="score and contributions", axis=alt.Axis(values=[0, 60, 75, 90, 100])),
+            y=alt.Y("low:Q", scale=y_scale, title="points", axis=alt.Axis(values=[*stress.REGIMES.values(), 100])),
             y2="high:Q", color=alt.Color("regime:N", scale=band_colours, legend=None),
         ),
         _gaps_layer(missing, x, height),
@@ -919,9 +927,9 @@ def _score_chart(
         alt.Chart(hours[["end_at", "score"]]).mark_line(
             color=LIGHT["ink"], strokeWidth=1.2, invalid="break-paths-show-domains"
         ).encode(_time(as_of, labels=False, field="end_at"), y=alt.Y("score:Q", scale=y_scale)),
-        alt.Chart(bands).mark_text(align="left", baseline="bottom", dx=4, dy=-2, color=LIGHT["muted"], fontSize=10).encode(
-            x=alt.value(0), y=alt.Y("low:Q", scale=y_scale), text="regime:N",
-        ),
+        alt.Chart(bands).mark_text(
+            align="left", baseline="bottom", dx=4, dy=-2, color=LIGHT["muted"], fontSize=10
+        ).encode(x=alt.value(0), y=alt.Y("low:Q", scale=y_scale), text="regime:N"),
         _tips(days, x, height),
     ).resolve_scale(color="independent").properties(width=PLOT_WIDTH, height=height)  # fmt: skip
 
@@ -937,13 +945,21 @@ def _score_chart(
     x = _time(as_of, labels=True)
     strip = alt.layer(
         _gaps_layer(missing, x, 10),
-        alt.Chart(states).mark_rect().encode(x, x2="end_at:T", color=alt.Color("regime:N", scale=state_colours, legend=None)),
+        alt.Chart(states).mark_rect().encode(
+            x, x2="end_at:T", color=alt.Color("regime:N", scale=state_colours, legend=None)
+        ),
     ).properties(width=PLOT_WIDTH, height=10)  # fmt: skip
     title = "Stress score, all assets"
     return _stack(title, simulated, drawn, strip).resolve_scale(color="independent")
 
 
 CHARTS = {"liquidations": _liquidations_chart, "open_interest": _open_interest_chart, "score": _score_chart}
+
+
+def _blank_chart() -> "altair.Chart":
+    import altair as alt
+
+    return alt.Chart(alt.Data(values=[{}]), width=320, height=60).mark_text(text=NO_DATA, fontSize=14)
 
 
 def _days(as_of: datetime) -> "pd.DataFrame":
@@ -1055,7 +1071,8 @@ def _style(background: str) -> dict:
             "symbolType": "square", "symbolStrokeWidth": 0, "columns": 6, "offset": 4, "title": None,
         },
         "title": {
-            "color": ink, "fontSize": 13, "fontWeight": 600, "offset": 8, "subtitleColor": muted, "subtitleFontSize": 11,
+            "color": ink, "fontSize": 13, "fontWeight": 600, "offset": 8,
+            "subtitleColor": muted, "subtitleFontSize": 11,
         },
     }  # fmt: skip
 
@@ -1100,7 +1117,7 @@ def _svg(spec: dict, name: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-labelledby="about-{name}" ', 1)
 
 
-# --- page --------------------------------------------------------------------------------------------------------------
+# --- page -----------------------------------------------------------------------------------------
 
 SECTIONS = {
     "score": ("Stress score", [
@@ -1121,12 +1138,12 @@ SECTIONS = {
                            [measure.name for measure in MEASURES["prices"]])]),
 }  # fmt: skip
 ABOUT_CHARTS = {
-    "score": "Bars: contributions at the end of each UTC day. Line: the score by hour. Bands: thresholds of the regimes. "
-    "Strip: the regime in force, which is left after 48 hours below its threshold. Grey: between the bounds, no score.",
-    "liquidations": "Longs up, shorts down. Hatched: not observed, which is not zero. The strip tells how much of each day was "
-    "observed; a paler day is a lower bound.",
-    "open_interest": "Lines: the end of each UTC day. Bars: the day's change by price, by positions, by listings, and by what "
-    "came into or fell out of observation (hatched), which is no deleveraging.",
+    "score": "Bars: contributions at the end of each UTC day. Line: the score by hour. Bands: where regimes begin. "
+    "Strip: the regime in force, which is left after 48 hours below. Grey: the bounds where there is no score.",
+    "liquidations": "Longs up, shorts down. Hatched: not observed, which is not zero. The strip tells how much of each "
+    "day was observed; a paler day is a lower bound.",
+    "open_interest": "Lines: the end of each UTC day. Bars: the day's change by price, by positions, by listings, and "
+    "by what came into or fell out of observation (hatched, cut at the frame), which is no deleveraging.",
 }
 
 
@@ -1191,9 +1208,7 @@ def _table(brief: dict, caption: str, names: list[str]) -> dict:
     reasons = dict.fromkeys(figure["reason"] for row in rows for figure in row["figures"] if figure["reason"])
     return {
         "caption": caption,
-        "labels": [re.sub(r"(\d) (?=[hd]\b)", "\\1\u00a0", figure["label"]) for figure in rows[0]["figures"]]
-        if rows
-        else [],
+        "labels": [_unbroken(figure["label"]) for figure in rows[0]["figures"]] if rows else [],
         "rows": rows,
         "notes": {reason: number for number, reason in enumerate(reasons, 1)},
     }
@@ -1237,7 +1252,7 @@ def _lead_asset(assets: Iterable[str]) -> str | None:
     return "BTC" if "BTC" in names else next(iter(names), None)
 
 
-# --- small things ------------------------------------------------------------------------------------------------------
+# --- small things ---------------------------------------------------------------------------------
 
 
 def _records(connection: "duckdb.DuckDBPyConnection", query: str) -> list[dict]:

@@ -11,12 +11,11 @@ from pydantic import Field
 
 from orchestration import ingest as facts
 from orchestration import lake, universe
-from orchestration.defs.resources import Exchanges, pool_slot
+from orchestration.defs.resources import OWNERS, Exchanges, pool_slot
 from orchestration.settings import Settings
 
 TICK_TAG = "market_stress/tick"
 FIRST_DAY = "2019-09-01"
-OWNERS = ["team:market-stress"]
 
 exchanges_partition = dg.StaticPartitionsDefinition(list(universe.EXCHANGES))
 

@@ -5,11 +5,9 @@ import dagster as dg
 from orchestration import lake
 from orchestration.defs.ingest import TICK_TAG, ingest
 from orchestration.defs.quality import INPUTS, built_by, closed_by, meets_expectations
-from orchestration.defs.resources import WAREHOUSE_POOL, pool_slot
+from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, pool_slot
 from orchestration.defs.warehouse import dbt_models
 from orchestration.settings import Settings
-
-OWNERS = ["team:market-stress"]
 
 
 @dg.asset(

@@ -20,6 +20,7 @@ from orchestration.settings import Settings
 
 DBT_FOLDER = Path(__file__).parents[2] / "dbt_project"
 WAREHOUSE_POOL = "warehouse"
+OWNERS = ["team:market-stress"]
 
 
 class Exchanges(dg.ConfigurableResource):

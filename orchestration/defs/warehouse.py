@@ -6,7 +6,14 @@ import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
 from orchestration import lake
-from orchestration.defs.resources import DBT_FOLDER, WAREHOUSE_POOL, dbt_beside_this_python, dbt_project, pool_slot
+from orchestration.defs.resources import (
+    DBT_FOLDER,
+    OWNERS,
+    WAREHOUSE_POOL,
+    dbt_beside_this_python,
+    dbt_project,
+    pool_slot,
+)
 from orchestration.settings import Settings
 
 
@@ -24,6 +31,17 @@ def _prepare_manifest() -> None:
 
 
 _prepare_manifest()
+
+
+TOLD = {
+    "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
+    "feed_epochs": "What each liquidation feed is worth, and since when.",
+    "settings": "The as-of clock of the build and the score's warm-up.",
+}
+told = [
+    dg.AssetSpec(["universe", name], description=text, group_name="raw", kinds={"parquet"}, owners=OWNERS)
+    for name, text in TOLD.items()
+]
 
 
 @dbt_assets(manifest=dbt_project.manifest_path, name="dbt_models", project=dbt_project)

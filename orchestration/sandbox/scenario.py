@@ -68,8 +68,8 @@ hour            BTC     ETH   SOL    XRP     BNB  open_interest
 2025-10-06T18 125600   4690  232.0  2.990  1220  190
 2025-10-10T14 121500   4340  222.0  2.820  1265  181
 2025-10-10T20 117200   4060  206.0  2.650  1175  170
-2025-10-10T22 107500   3570  170.0  2.080   985  131
-2025-10-11T06 112500   3800  185.0  2.420  1110  127
+2025-10-10T22 104900   3470  163.0  1.990   950  128
+2025-10-11T06 112000   3790  183.0  2.400  1110  127
 2025-10-27T00 115000   4160  200.0  2.620  1140  140
 2025-11-04T20 100800   3300  155.0  2.220   940  118
 2025-11-21T12  83500   2740  128.0  1.950   830  108
@@ -77,35 +77,38 @@ hour            BTC     ETH   SOL    XRP     BNB  open_interest
 2025-12-18T18  85800   2830  121.0  1.840   845  121
 2026-01-05T12  89500   2830  122.0  1.900   835  136
 2026-01-15T00  84300   2593  106.7  1.758   754  140.5
-2026-01-29T12  83200   2530  104.0  1.720   742  133
-2026-01-31T06  81900   2500  102.5  1.700   735  130
-2026-01-31T19  77300   2420   98.5  1.640   712  122
+2026-01-22T00  85000   2610  107.0  1.765   757  138
+2026-01-25T18  84000   2570  106.0  1.750   750  136
+2026-01-29T12  83400   2530  104.0  1.720   742  134
+2026-01-31T13  82300   2500  102.5  1.700   735  131
+2026-01-31T16  76900   2410   98.0  1.635   710  122
 2026-02-02T08  76200   2400   97.5  1.625   706  119
 2026-02-02T13  75300   2385   96.8  1.610   702  118
 2026-02-02T14  74785   2375   96.2  1.602   700  117
 2026-02-02T15  74768   2374   96.2  1.602   700  117
 2026-02-03T20  73100   2350   95.5  1.590   694  116
 2026-02-05T06  71300   2300   93.5  1.565   684  114
-2026-02-05T15  69300   2200   88.5  1.500   664  110
-2026-02-06T00  62300   1840   70.0  1.220   604   98
-2026-02-06T20  68600   2030   83.5  1.440   640   97
+2026-02-05T15  69300   2180   87.5  1.480   660  109
+2026-02-06T00  61900   1770   68.0  1.150   590   97
+2026-02-06T20  68600   2040   84.0  1.450   642   97
+2026-02-07T22  68300   2010   82.5  1.410   630   98
 2026-02-09T12  69200   2060   85.5  1.430   632   98.5
+2026-02-11T15  66200   1925   79.3  1.359   604   93.4
 2026-02-11T23  67560 1949.0   80.2 1.3740 611.2   92.8
 2026-02-12T00  67450 1945.0   80.0 1.3710 610.5   92.7
 """
-CORRIDORS = (  # BTC from an hour to before another: lowest and highest price
-    ("2025-04-18T00", "2026-02-02T14", 75_180, 126_200),
-    ("2026-02-02T14", "2026-02-05T15", 70_100, 74_790),
-    ("2026-02-05T15", "2026-02-12T01", 60_200, 69_850),
+CORRIDORS = (  # BTC from this hour on: lowest and highest price
+    ("2025-04-18T00", 75_180, 126_200),
+    ("2026-02-02T14", 70_100, 74_790),
+    ("2026-02-05T15", 60_200, 69_850),
 )
 
 VOLATILITY = 0.0036  # of BTC in a calm hour
 BETAS, OWN_RISKS = (1.0, 1.25, 1.4, 1.25, 0.95), (0.0, 0.45, 0.55, 0.55, 0.45)  # against BTC's moves and volatility
-LIQUIDATED_SHARES = (0.8, 0.75, 0.75, 0.75, 0.6)  # of open interest, at a move of 100 % to the power
-LIQUIDATION_POWER = 2.0
+LIQUIDATED_SHARES, LIQUIDATION_POWER = (7.0, 2.5, 2.5, 2.5, 2.5), 2.4  # of open interest: share x move ** power
 POSITION_SHARES = (0.40, 0.25, 0.20, 0.15)  # of the exchanges
 REPORTED_SHARES = (0.30, 0.42, 0.18, 0.10)
-TYPICAL_EVENT_USD, SMALLEST_CELL_USD = np.array((90e3, 60e3, 40e3, 40e3, 40e3)), 4e3
+TYPICAL_EVENT_USD, SMALLEST_CELL_USD = np.array((300e3, 250e3, 150e3, 150e3, 100e3)), 8e3
 
 SYMBOLS = [f"{asset}/USDT:USDT" for asset in ASSETS]
 ORDER_SIZES = np.array((LOTS, LOTS, CONTRACT_SIZES["okx"], CONTRACT_SIZES["gate"]))
@@ -122,27 +125,28 @@ def write_tape(folder: Path, seed: int = SEED) -> None:
     rng = np.random.default_rng(seed)
     knots = _knots()
     price, volatility = _prices(rng, knots)
-    bars = _bars(rng, price, volatility)
+    high, low = _ranges(rng, price, volatility)
     positions = _positions(rng, price, knots)
     leverage = positions / _smooth(positions, 720)
-    flows = _calibrated(_liquidations(rng, bars, positions * price, leverage))
-    cells = flows * _shared(REPORTED_SHARES, 0.4 * rng.standard_normal((4, *flows.shape)))
-    held = positions * _shared(POSITION_SHARES, 0.12 * _smooth(rng.standard_normal((4, *positions.shape)), 240, True))
+    flows = _calibrated(_liquidations(rng, price, high, low, positions * leverage))
+    flows = flows * _shared(REPORTED_SHARES, 0.4 * rng.standard_normal((4, *flows.shape)))
+    positions = positions * _shared(POSITION_SHARES, 0.12 * _wander(rng, 240, 4, *positions.shape))
 
-    basis = 1e-4 * _smooth(rng.standard_normal((2, *price.shape)), 6, True)
-    basis = np.stack((basis[0], -basis[0], basis[1], -basis[1]))
-    open_, high, low, close = (_to_tick(bar * np.exp(basis[..., at])) for bar, at in bars)
-    high, low = np.maximum(high, np.maximum(open_, close)), np.minimum(low, np.minimum(open_, close))
-    stamped = np.concatenate((open_[..., :1], close), axis=-1)
+    one, other = 1e-4 * _wander(rng, 6, 2, *price.shape)
+    basis = np.exp(np.stack((one, -one, other, -other)))
+    quoted = _to_tick(price * basis)
+    open_, close = quoted[..., :-1], quoted[..., 1:]
+    high = np.maximum(_to_tick(high * basis[..., 1:]), np.maximum(open_, close))
+    low = np.minimum(_to_tick(low * basis[..., 1:]), np.minimum(open_, close))
 
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "instruments": _instruments(),
-        "candles": _candles(rng, (open_, high, low, close), held),
-        "open_interest": _open_interest(held, stamped),
+        "candles": _candles(rng, (open_, high, low, close), positions),
+        "open_interest": _open_interest(positions, quoted),
         "funding_rates": _funding_rates(rng, price, leverage),
-        "liquidation_totals": _liquidation_totals(cells[3], close[3]),
-        "liquidations": _events(rng, cells[:3], low, high),
+        "liquidation_totals": _liquidation_totals(flows[3], close[3]),
+        "liquidations": _events(rng, flows[:3], low, high),
         "coverage": _coverage(),
     }
     for name, table in tables.items():
@@ -150,7 +154,7 @@ def write_tape(folder: Path, seed: int = SEED) -> None:
 
 
 def _knots() -> pd.DataFrame:
-    """KNOTS by hour of the tape, with open interest per asset, and the rows that the articles' changes of 24 h imply."""
+    """KNOTS by hour of the tape, with open interest per asset, and the rows that the changes of 24 h imply."""
     knots = pd.read_csv(StringIO(KNOTS), sep=r"\s+", index_col="hour").rename(_hour)
     since = np.clip((knots.index - (HOURS - 24 * DAYS_OF_FALL)) / (24 * DAYS_OF_FALL), 0, 1).to_numpy()[:, None]
     shares = (1 - since) * SHARES_28D_AGO + since * SHARES_NOW
@@ -171,11 +175,18 @@ def _bridge(path: np.ndarray, knots: pd.DataFrame) -> np.ndarray:
     return path + [np.interp(np.arange(HOURS + 1), knots.index, gaps) for gaps in missed]
 
 
-def _smooth(paths: np.ndarray, hours: float, is_unit: bool = False) -> np.ndarray:
-    """Exponential mean with this half-life along the last axis; `is_unit`: of white noise, rescaled to variance 1."""
-    rows = pd.DataFrame(paths.reshape(-1, paths.shape[-1]).T).ewm(halflife=hours, adjust=False).mean().to_numpy().T
-    weight = 1 - 0.5 ** (1 / hours)
-    return rows.reshape(paths.shape) / (np.sqrt(weight / (2 - weight)) if is_unit else 1)
+def _smooth(paths: np.ndarray, half_life_hours: float) -> np.ndarray:
+    """Exponential mean along the last axis."""
+    columns = pd.DataFrame(paths.reshape(-1, paths.shape[-1]).T).ewm(halflife=half_life_hours, adjust=False).mean()
+    return columns.to_numpy().T.reshape(paths.shape)
+
+
+def _wander(rng: np.random.Generator, half_life_hours: float, *shape: int) -> np.ndarray:
+    """Noise of variance 1 that remembers itself along the last axis."""
+    noise = rng.standard_normal(shape)
+    weight = 1 - 0.5 ** (1 / half_life_hours)
+    noise[..., 1:] /= np.sqrt(weight / (2 - weight))
+    return _smooth(noise, half_life_hours)
 
 
 def _shared(shares: tuple[float, ...], noise: np.ndarray) -> np.ndarray:
@@ -184,46 +195,54 @@ def _shared(shares: tuple[float, ...], noise: np.ndarray) -> np.ndarray:
     return parts / parts.sum(axis=0)
 
 
+def _corridor() -> np.ndarray:
+    """Lowest and highest price of BTC at each stamp."""
+    limits = pd.DataFrame(CORRIDORS, columns=["hour", "lowest", "highest"]).set_index("hour").rename(_hour)
+    return limits.reindex(range(HOURS + 1), method="ffill").to_numpy(dtype=float).T
+
+
 def _prices(rng: np.random.Generator, knots: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Prices (assets x stamps) and the volatility of each hour."""
     levels = np.log(knots[list(ASSETS)])
     pace = np.abs(np.diff(_bridge(np.zeros((len(ASSETS), HOURS + 1)), levels)))[0]
-    volatility = VOLATILITY * np.exp(0.4 * _smooth(rng.standard_normal(HOURS), 36, True)) + 1.5 * _smooth(pace, 10)
+    volatility = VOLATILITY * np.exp(0.4 * _wander(rng, 36, HOURS)) + 1.8 * _smooth(pace, 16)
     common, *own = rng.standard_t(5, (len(ASSETS), HOURS)) * np.sqrt(3 / 5)
     moves = np.outer(BETAS, common) + np.vstack((np.zeros(HOURS), own)) * np.reshape(OWN_RISKS, (-1, 1))
     path = _bridge(np.cumsum(np.insert(moves * volatility, 0, 0, axis=1), axis=1), levels)
-    for start, end, lowest, highest in CORRIDORS:
-        low, high, bitcoin = np.log(lowest), np.log(highest), path[0, _hour(start) : _hour(end)]
-        bitcoin[:] = np.clip(high - np.abs(high - low - np.abs(bitcoin - low)), low, high)
+    low, high = np.log(_corridor())
+    path[0] = np.clip(high - np.abs(high - low - np.abs(path[0] - low)), low, high)
     return np.exp(path), volatility
 
 
-def _bars(rng: np.random.Generator, price: np.ndarray, volatility: np.ndarray) -> list[tuple[np.ndarray, slice]]:
-    """Open, high, low and close of each hour, each with the stamps that it belongs to (high and low: the close's)."""
-    up, down = np.exp(0.5 * volatility * np.abs(rng.standard_normal((2, len(ASSETS), HOURS))))
-    open_, close = price[:, :-1], price[:, 1:]
-    high, low = np.maximum(open_, close) * up, np.minimum(open_, close) / down
-    earlier, later = slice(None, -1), slice(1, None)
-    return [(open_, earlier), (high, later), (low, later), (close, later)]
+def _ranges(rng: np.random.Generator, price: np.ndarray, volatility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The highest and the lowest price of each hour; BTC's stay in its corridor too."""
+    upper, lower = np.maximum(price[:, :-1], price[:, 1:]), np.minimum(price[:, :-1], price[:, 1:])
+    up, down = np.exp(0.5 * volatility * np.abs(rng.standard_normal((2, *upper.shape))))
+    high, low = upper * up, lower / down
+    lowest, highest = _corridor()[:, 1:]
+    high[0] = np.maximum(np.minimum(high[0], highest), upper[0])
+    low[0] = np.minimum(np.maximum(low[0], lowest), lower[0])
+    return high, low
 
 
 def _positions(rng: np.random.Generator, price: np.ndarray, knots: pd.DataFrame) -> np.ndarray:
     """Open interest in coins (assets x stamps)."""
     moves = np.diff(np.log(price))
     growth = 0.02 * _smooth(moves, 24) - 0.4 * np.maximum(np.abs(moves) - 0.015, 0)
-    growth += 0.003 * rng.standard_normal(moves.shape)
+    growth += 0.002 * rng.standard_normal(moves.shape)
     path = np.cumsum(np.insert(growth, 0, 0, axis=1), axis=1)
     coins = knots[SYMBOLS].to_numpy() / knots[list(ASSETS)].to_numpy()
     return np.exp(_bridge(path, pd.DataFrame(np.log(coins), index=knots.index)))
 
 
-def _liquidations(rng: np.random.Generator, bars: list, open_interest_usd: np.ndarray, leverage: np.ndarray):
-    """USD that exchanges would report (assets x sides x hours), before calibration."""
-    (open_, _), (high, _), (low, _), _ = bars
+def _liquidations(
+    rng: np.random.Generator, price: np.ndarray, high: np.ndarray, low: np.ndarray, exposed: np.ndarray
+) -> np.ndarray:
+    """USD that exchanges would report (assets x sides x hours), before calibration; `exposed` in coins."""
+    open_ = price[:, :-1]
     against = np.stack((np.log(open_ / low), np.log(high / open_)), axis=1)
-    exposed = np.reshape(LIQUIDATED_SHARES, (-1, 1)) * (open_interest_usd * leverage)[:, :-1]
-    noise = np.exp(0.35 * rng.standard_normal(against.shape))
-    return exposed[:, None] * against**LIQUIDATION_POWER * noise
+    share = np.reshape(LIQUIDATED_SHARES, (-1, 1, 1)) * against**LIQUIDATION_POWER
+    return share * (exposed[:, :-1] * open_)[:, None] * rng.lognormal(0, 0.35, against.shape)
 
 
 def _calibrated(flows: np.ndarray) -> np.ndarray:
@@ -273,18 +292,18 @@ def _instruments() -> pd.DataFrame:
     return table[["exchange", "symbol", "asset", "quote", "settle", "contract_kind", "contract_size"]]
 
 
-def _candles(rng: np.random.Generator, bars: tuple[np.ndarray, ...], held: np.ndarray) -> pd.DataFrame:
+def _candles(rng: np.random.Generator, bars: tuple[np.ndarray, ...], positions: np.ndarray) -> pd.DataFrame:
     """A calm day turns open interest over about once, a wild one several times."""
     open_, high, low, close = bars
     turnover = 0.03 * (high / low - 1) / 0.006 * np.exp(0.25 * rng.standard_normal(close.shape))
-    volume = _whole(held[..., :-1] * turnover, *EACH)
+    volume = _whole(positions[..., :-1] * turnover, *EACH)
     figures = {"open": open_, "high": high, "low": low, "close": close, "volume_base": volume}
     return _table(EXCHANGES, "opened_at", _stamps(HOURS), **figures)
 
 
-def _open_interest(held: np.ndarray, price: np.ndarray) -> pd.DataFrame:
+def _open_interest(positions: np.ndarray, price: np.ndarray) -> pd.DataFrame:
     """USD is coins x the close of the bar that ends at the stamp (at the first stamp: the first open)."""
-    base = _whole(held, *EACH)
+    base = _whole(positions, *EACH)
     contracts = np.rint(base / ORDER_SIZES[..., None])
     contracts[:2] = np.nan  # Binance and Bybit state coins,
     usd = np.round(base * price, 2)
