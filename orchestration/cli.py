@@ -35,6 +35,8 @@ DEMO = "deleveraging-2026-02"
 DEMO_HOME = Path("data/demo")
 DEMO_DAYS = ("2025-04-18", "2026-02-12")
 DEMO_CLOCK = f"{DEMO_DAYS[1]}T00:00:00Z"
+# What every run imports anyway, loaded once into the server that the runs are forked from.
+PRELOADED = ["orchestration.defs.launch", "orchestration.definitions", "ccxt", "pandera.pandas", "pyarrow.parquet"]
 DEMO_QUERY = (
     "select period_start_date, exchange, long_usd, short_usd, completeness, observed_ratio from liquidations_daily "
     "where asset = 'BTC' order by 1 desc, 2 limit 8"
@@ -47,7 +49,7 @@ Day = Annotated[str, typer.Option(metavar="YYYY-MM-DD")]
 
 
 def main() -> None:
-    """Runs the command line. ValueError and FileNotFoundError are bad input: one line and exit code 2; a run's end is 1."""
+    """Runs the command line. Bad input (ValueError, FileNotFoundError) is one line and exit code 2."""
     try:
         app()
     except (ValueError, FileNotFoundError) as error:
@@ -67,7 +69,7 @@ def backfill(
 
     Example: market-stress backfill --start 2026-01-01 --end 2026-02-12 --exchange bybit --dataset open_interest
     """
-    settings = _prepared()
+    settings = prepared()
     days = _days(start, end, settings.now())
     _fetch(settings, days, *_chosen(settings, exchange, dataset, asset))
 
@@ -78,7 +80,7 @@ def refresh() -> None:
 
     Example: market-stress refresh
     """
-    settings = _prepared()
+    settings = prepared()
     _refresh(settings)
 
 
@@ -88,7 +90,7 @@ def report() -> None:
 
     Example: market-stress report
     """
-    settings = _prepared()
+    settings = prepared()
     _write_report(settings)
 
 
@@ -104,11 +106,11 @@ def import_(
     from orchestration.ingest import read_archive
     from orchestration.lake import RAW_DATASETS
 
-    settings = _prepared()
+    settings = prepared()
     universe.check_names("dataset", (dataset,), RAW_DATASETS)
     for file in files:
         read_archive(dataset, file)
-    _import(settings, dataset, [str(Path(file).absolute()) for file in files])
+    _import(settings, {dataset: [str(Path(file).absolute()) for file in files]})
 
 
 @app.command()
@@ -119,7 +121,7 @@ def status() -> None:
     """
     from orchestration import lake
 
-    settings = _prepared()
+    settings = prepared()
     lake.prepare(settings.home)
     table = Table(title=_home_line(settings))
     for heading in ("exchange", "dataset", "rows", "from (UTC)", "to (UTC)", "state", "instrument-hours", "why"):
@@ -187,7 +189,7 @@ def up(port: Annotated[int, typer.Option(min=1, max=65535)] = 3000) -> None:
 
     Example: market-stress up --port 3000
     """
-    settings = _prepared()
+    settings = prepared()
     out.print(f"Dagster UI: http://127.0.0.1:{port}   home: {settings.home}", soft_wrap=True)
     command = ["dagster", "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
     sys.exit(subprocess.run([str(Path(sys.executable).with_name(command[0])), *command[1:]], check=False).returncode)
@@ -205,15 +207,14 @@ def demo() -> None:
     tape = DEMO_HOME.absolute() / "tapes" / DEMO
     with _stage(stages, "simulate"):
         _write_scenario(tape)
-    with _stage(stages, "start the exchanges"), _serving(tape, DEMO_CLOCK) as url:
+    with _serving(tape, DEMO_CLOCK) as url:
         os.environ["MARKET_STRESS_EXCHANGE_URL"] = url
-        settings = _prepared()
+        settings = prepared()
         (settings.home / "SIMULATED").write_text(
             f"This home holds the built-in scenario {DEMO}: simulated, no facts.\n"
         )
         with _stage(stages, "import what REST can't reach"):
-            for dataset in ("liquidations", "open_interest", "coverage"):
-                _import(settings, dataset, [str(tape / f"{dataset}.parquet")])
+            _import(settings, {dataset: [str(file)] for dataset, file in scenario_archive(tape).items()})
         with _stage(stages, "backfill"):
             days = _days(*DEMO_DAYS, settings.now())
             _fetch(settings, days, *_chosen(settings, [], [], []))
@@ -222,7 +223,7 @@ def demo() -> None:
     _print_demo(settings, stages)
 
 
-def _prepared() -> Settings:
+def prepared() -> Settings:
     """The settings, with a home that Dagster and dbt find."""
     settings = Settings.from_environment()
     folder = settings.home / "dagster"
@@ -330,15 +331,12 @@ def _changes(data: dict) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
-def _import(settings: Settings, dataset: str, files: list[str]) -> None:
-    run = _in_children(settings, {dataset: ("run_import", dataset, files)})[dataset]
+def _import(settings: Settings, files: dict[str, list[str]]) -> None:
+    run = _in_children(settings, {"import": ("run_import", files)})["import"]
     _stop_unless_successful(settings, run)
     for data in run.observed:
-        out.print(
-            f"[bold]{dataset}[/] {data['rows_new']:,} new{_changes(data)} from {data['file']}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        told = f"{data['rows_new']:,} new{_changes(data)} from {data['file']}"
+        out.print(f"[bold]{data['dataset']}[/] {told}", highlight=False, soft_wrap=True)
 
 
 def _refresh(settings: Settings) -> None:
@@ -374,9 +372,7 @@ def _in_children(settings: Settings, calls: dict[str, tuple], show=lambda step: 
     from queue import Empty
 
     context = get_context("forkserver")
-    context.set_forkserver_preload(
-        ["orchestration.defs.launch", "orchestration.defs.publish", "orchestration.definitions"]
-    )
+    context.set_forkserver_preload(PRELOADED)
     messages = context.Queue()
     log = settings.home / "dagster" / "cli.log"
     children = {name: context.Process(target=_child, args=(name, call, messages, log)) for name, call in calls.items()}

@@ -4,7 +4,6 @@ Here belongs the order of these steps. What is asked and how answers are read li
 look like in `contracts`; who may run when in `defs`.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -190,7 +189,8 @@ def read_archive(dataset: str, file: str) -> pd.DataFrame:
         contracts.check_columns(frame, dataset)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    return frame.assign(payload=[json.dumps(row, default=str) for row in frame.to_dict("records")])
+    lines = frame.to_json(orient="records", lines=True, date_format="iso", date_unit="us")
+    return frame.assign(payload=lines.splitlines())
 
 
 def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -> bool:

@@ -236,7 +236,7 @@ def chart_png(warehouse: Path, name: str, *, simulated: bool = False) -> bytes:
         else:
             assets = [row["asset"] for row in _market_rows(connection, as_of)]
             chart = CHARTS[name](connection, as_of, _lead_asset(assets), simulated)
-    spec = json.dumps(_spec(chart, background="white")).replace(LIGHT["gap"], PLAIN_GAP)
+    spec = json.dumps(_resized(_spec(chart, background="white"), IMAGE_PLOT_WIDTH)).replace(LIGHT["gap"], PLAIN_GAP)
     return _squeezed(vl_convert.vegalite_to_png(spec))
 
 
@@ -564,7 +564,7 @@ def _warnings(brief: dict) -> list[str]:
         return ["The warehouse holds no hour yet: run `market-stress backfill`, then `market-stress refresh`."]
     warnings = []
     if brief["lag_hours"] > LATE_HOURS:
-        warnings.append(f"The figures are late: {Told(brief).lag()}.")
+        warnings.append(f"The figures are old: their hour is {Told(brief).lag()}.")
     feeds = [feed for feed in brief["coverage"]["feeds"] if feed["dataset"] == "liquidations"]
     absent = [feed["exchange"] for feed in feeds if feed["observed_ratio"] == 0]
     partial = [feed for feed in feeds if 0 < feed["observed_ratio"] < 1]
@@ -722,7 +722,7 @@ PART_COLOURS = dict(
     )
 )
 EFFECTS = {"price": "price", "position": "position", "listing": "listing", "coverage": "gap"}
-PLOT_WIDTH, NARROW_PLOT_WIDTH = 880, 300
+PLOT_WIDTH, IMAGE_PLOT_WIDTH, NARROW_PLOT_WIDTH = 880, 640, 300
 
 
 def _drawings(connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: str | None, simulated: bool) -> dict:
@@ -732,10 +732,9 @@ def _drawings(connection: "duckdb.DuckDBPyConnection", as_of: datetime, lead: st
     drawings = {}
     for name, chart in CHARTS.items():
         spec = _spec(chart(connection, as_of, lead, simulated), background="transparent")
-        narrow = json.loads(json.dumps(spec))
-        narrow["config"]["legend"]["columns"] = 3
-        for part in narrow["vconcat"]:
-            part["width"] = NARROW_PLOT_WIDTH
+        narrow = _resized(spec, NARROW_PLOT_WIDTH) | {
+            "config": spec["config"] | {"legend": spec["config"]["legend"] | {"columns": 3}}
+        }
         drawings[name] = (_svg(spec, name), _svg(narrow, name))
     return drawings
 
@@ -928,8 +927,8 @@ def _score_chart(
             color=LIGHT["ink"], strokeWidth=1.2, invalid="break-paths-show-domains"
         ).encode(_time(as_of, labels=False, field="end_at"), y=alt.Y("score:Q", scale=y_scale)),
         alt.Chart(bands).mark_text(
-            align="left", baseline="bottom", dx=4, dy=-2, color=LIGHT["muted"], fontSize=10
-        ).encode(x=alt.value(0), y=alt.Y("low:Q", scale=y_scale), text="regime:N"),
+            align="left", baseline="bottom", dx=4, color=LIGHT["muted"], fontSize=10
+        ).encode(x=alt.value("width"), y=alt.Y("low:Q", scale=y_scale), text="regime:N"),
         _tips(days, x, height),
     ).resolve_scale(color="independent").properties(width=PLOT_WIDTH, height=height)  # fmt: skip
 
@@ -956,10 +955,10 @@ def _score_chart(
 CHARTS = {"liquidations": _liquidations_chart, "open_interest": _open_interest_chart, "score": _score_chart}
 
 
-def _blank_chart() -> "altair.Chart":
+def _blank_chart() -> "altair.VConcatChart":
     import altair as alt
 
-    return alt.Chart(alt.Data(values=[{}]), width=320, height=60).mark_text(text=NO_DATA, fontSize=14)
+    return alt.vconcat(alt.Chart(alt.Data(values=[{}]), height=60).mark_text(text=NO_DATA, fontSize=14))
 
 
 def _days(as_of: datetime) -> "pd.DataFrame":
@@ -1081,6 +1080,10 @@ def _spec(chart: "altair.VConcatChart", background: str) -> dict:
     return chart.configure(**_style(background)).to_dict(validate=False)
 
 
+def _resized(spec: dict, plot_width: int) -> dict:
+    return spec | {"vconcat": [part | {"width": plot_width} for part in spec["vconcat"]]}
+
+
 def _squeezed(png: bytes) -> bytes:
     """The same image packed as densely as PNG can: its maker packs for speed, six times larger."""
     chunks, at, packed = [], 8, b""
@@ -1156,6 +1159,7 @@ def _page(brief: dict, drawings: dict[str, tuple[str, str]]) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"shown": figure_text, "cell": _cell_text, "share": share_text, "moment": moment_text}
+    environment.filters["unbroken"] = _unbroken
     return environment.get_template("brief.html.j2").render(
         brief=brief,
         told=Told(brief),

@@ -169,25 +169,22 @@ coverage = dg.AssetSpec(
 
 
 class Archive(dg.Config):
-    """Files to import into one dataset."""
+    """Files to import, by dataset."""
 
-    dataset: str
-    files: list[str]
+    files: dict[str, list[str]]
 
 
 @dg.op(description="Takes own archives through the same border as a fetch.")
 def import_files(context: dg.OpExecutionContext, config: Archive) -> None:
     settings = Settings.from_environment()
     lake.prepare(settings.home)
-    for file in config.files:
-        outcome = facts.import_file(
-            settings.home, config.dataset, file, settings.now(), lambda pool: pool_slot(context, pool)
-        )
-        context.log_event(
-            dg.AssetObservation(
-                ["raw", config.dataset], metadata={"file": file, **_evidence(settings, config.dataset, outcome)}
+    for dataset, files in config.files.items():
+        for file in files:
+            outcome = facts.import_file(
+                settings.home, dataset, file, settings.now(), lambda pool: pool_slot(context, pool)
             )
-        )
+            evidence = {"dataset": dataset, "file": file, **_evidence(settings, dataset, outcome)}
+            context.log_event(dg.AssetObservation(["raw", dataset], metadata=evidence))
 
 
 @dg.job(description="Imports own archives (Parquet or CSV in the contract's columns).")

@@ -4,7 +4,7 @@ Here belongs what the CLI needs of Dagster. Each function runs in a process of i
 loaded with this module, so that several exchanges are fetched at once and nobody waits for the imports twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -47,16 +47,14 @@ def run_ingest(
     )
 
 
-def run_import(dataset: str, files: list[str]) -> Ended:
-    """Imports archives into a dataset."""
-    return _run(
-        "import_archive", run_config={"ops": {"import_files": {"config": {"dataset": dataset, "files": files}}}}
-    )
+def run_import(files: dict[str, list[str]]) -> Ended:
+    """Imports archives, by dataset."""
+    return _run("import_archive", run_config={"ops": {"import_files": {"config": {"files": files}}}})
 
 
-def run_refresh() -> Ended:
-    """dbt, checks, gate, market_stress, publish, brief."""
-    return _run("refresh")
+def run_refresh(tables: Sequence[str] = ()) -> Ended:
+    """dbt, checks, gate, market_stress, publish, brief; or only the assets of these names."""
+    return _run("refresh", asset_selection=[dg.AssetKey(table) for table in tables] or None)
 
 
 def _run(job: str, **settings) -> Ended:

@@ -43,7 +43,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "dagster/row_count": len(scores),
             "dagster/column_schema": _column_schema(),
             "warehouse": dg.MetadataValue.path(str(warehouse)),
-            "chart": _chart(warehouse, "score"),
+            "chart": _chart(settings, "score"),
         }
     )
 
@@ -63,19 +63,19 @@ def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "headline": dg.MetadataValue.md(
                 "\n".join(f"- {name}: {value}" for name, value in report.headline(written))
             ),
-            "liquidations": _chart(warehouse, "liquidations"),
-            "open_interest": _chart(warehouse, "open_interest"),
+            "liquidations": _chart(settings, "liquidations"),
+            "open_interest": _chart(settings, "open_interest"),
         }
     )
 
 
-def _chart(warehouse, name: str) -> dg.MetadataValue:
+def _chart(settings: Settings, name: str) -> dg.MetadataValue:
     from base64 import b64encode
 
     from orchestration import report
 
     return dg.MetadataValue.md(
-        f"![{name}](data:image/png;base64,{b64encode(report.chart_png(warehouse, name)).decode()})"
+        f"![{name}](data:image/png;base64,{b64encode(report.chart_png(settings.home / 'warehouse.duckdb', name, simulated=settings.is_simulated)).decode()})"
     )
 
 

@@ -64,14 +64,15 @@ def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: b
     verdicts = instance.event_log_storage.get_latest_asset_check_execution_by_key(GATE_CHECKS)
     for key in GATE_CHECKS:
         name = f"{key.asset_key.to_user_string()}: {key.name}"
-        event = verdicts[key].event if key in verdicts else None
-        evaluation = event.dagster_event.asset_check_evaluation_data if event and event.dagster_event else None
-        if evaluation is None or not hasattr(evaluation, "passed"):
-            reasons.append(f"{name} never ran")
+        event = verdicts[key].event.dagster_event if key in verdicts and verdicts[key].event else None
+        if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            reasons.append(f"{name} did not run")
+            continue
+        evaluation = event.asset_check_evaluation_data
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+            reasons.append(f"{name} failed")
         elif _invocation(evaluation.metadata) != invocation_id:
             reasons.append(f"{name} was checked on older data")
-        elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
-            reasons.append(f"{name} failed")
     return reasons
 
 

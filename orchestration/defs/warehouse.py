@@ -50,7 +50,7 @@ def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterat
     with pool_slot(context.op_execution_context, WAREHOUSE_POOL):
         lake.prepare(settings.home)
         lake.tell_dbt(settings.home, settings.universe, settings.now())
-        invocation = dbt.cli(["build"], context=context, raise_on_error=False)
+        invocation = dbt.cli(["build", "--exclude-resource-type", "unit_test"], context=context, raise_on_error=False)
         events = list(invocation.stream())  # rows can only be counted once dbt has let go of the file
         rows = lake.row_counts(settings.home)
     for event in events:

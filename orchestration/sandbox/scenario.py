@@ -41,7 +41,7 @@ LOTS = (0.001, 0.001, 0.01, 0.1, 0.01)  # coins, the smallest orders where a con
 PRICE_DECIMALS = (1, 2, 2, 4, 2)
 PRICE_KINDS = ("average", "bankruptcy", "bankruptcy")  # of the three exchanges that publish events
 
-# Claims of docs/claims.md, by its numbers, at the moments of the two articles.
+# Claims of docs/claims.md, by their numbers, at the moments of the two articles (BNB's first return is nobody's claim).
 ARTICLES = ("2026-02-11T23", "2026-02-12T00")
 RETURNS_24H = ((-0.0111, -0.0230, -0.0347, -0.0220, -0.0057), (-0.0137, -0.0250, -0.0375, -0.0220, -0.0059))  # 1
 OPEN_INTEREST_CHANGE_24H = -0.044  # 4
@@ -100,6 +100,7 @@ hour            BTC     ETH   SOL    XRP     BNB  open_interest
 CORRIDORS = (  # BTC from this hour on: lowest and highest price
     ("2025-04-18T00", 75_180, 126_200),
     ("2026-02-02T14", 70_100, 74_790),
+    ("2026-02-03T00", 70_100, 74_300),  # the holder's loss has passed 0.9 B for good
     ("2026-02-05T15", 60_200, 69_850),
 )
 
@@ -258,8 +259,8 @@ def _calibrated(flows: np.ndarray) -> np.ndarray:
         window, free = flows[assets, sides, -hours:], is_free[assets, sides, -hours:]
         window[free] *= (total - window[~free].sum()) / window[free].sum()
         free[:] = False
-        for hour in (-1, -1 - hours):  # the hour that enters at the second article, and the one that leaves
-            flows[assets, :, hour], is_free[assets, :, hour] = flows[assets, :, -1], False
+        flows[assets, :, -1 - hours] = flows[assets, :, -1]  # what leaves at the second article is what enters
+        is_free[assets, :, -1] = is_free[assets, :, -1 - hours] = False
     return flows
 
 

@@ -1,0 +1,305 @@
+"""The whole house for real: sandbox, ccxt over HTTP, Dagster, Parquet, dbt, checks, gate, published warehouse, brief.
+
+One home is walked through its days in order: a good one, faults, refusals, and a killed process.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+
+pytestmark = pytest.mark.slow
+
+NOW = datetime(2026, 2, 12, tzinfo=UTC)
+FIRST, SECOND, THIRD = "2026-02-09", "2026-02-10", "2026-02-11"
+SYMBOLS = {"BTC/USDT:USDT": 70_000.0, "ETH/USDT:USDT": 2_000.0}
+SIZES = {"gate": 0.01, "bybit": 1.0}
+MISSING_HOUR = pd.Timestamp("2026-02-10T09:00Z")
+READER = """
+import sys, time, duckdb
+from pathlib import Path
+rounds = 0
+while not Path(sys.argv[2]).exists():
+    with duckdb.connect(sys.argv[1], read_only=True) as warehouse:
+        warehouse.execute("select count(*) from market_stress join market_hourly using (as_of, asset)").fetchone()
+    rounds += 1
+print(rounds)
+"""
+
+
+def series(time_column: str, hours: pd.DatetimeIndex, **columns) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame({"exchange": exchange, "symbol": symbol, time_column: hours}).assign(
+            **{name: figures(price, size) for name, figures in columns.items()}
+        )
+        for exchange, size in SIZES.items()
+        for symbol, price in SYMBOLS.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def recorded(tape):
+    """Three days by the hour of two symbols on two exchanges; gate's totals lack one hour."""
+    hours = pd.date_range("2026-02-09", "2026-02-12", freq="h", tz="UTC")
+    n = np.arange(len(hours))
+    instruments = [
+        {"exchange": exchange, "symbol": symbol, "asset": symbol[:3], "quote": "USDT", "settle": "USDT",
+         "contract_kind": "linear", "contract_size": size}
+        for exchange, size in SIZES.items() for symbol in SYMBOLS
+    ]  # fmt: skip
+    totals = series(
+        "period_start_at", hours[:-1],
+        long_usd=lambda price, size: price * (1 + n[:-1]), short_usd=lambda price, size: price / 2.0 * (n[:-1] % 3),
+        long_base=lambda price, size: 1.0 + n[:-1], short_base=lambda price, size: (n[:-1] % 3) / 2.0,
+    )  # fmt: skip
+    totals = totals[(totals["exchange"] == "gate") & (totals["period_start_at"] != MISSING_HOUR)]
+    closes = series("opened_at", hours[:-1], close=lambda price, size: price * (1 + n[:-1] / 1000)).assign(
+        volume_base=1.0
+    )
+    candles = closes.assign(open=closes["close"], high=closes["close"] * 1.01, low=closes["close"] * 0.99)
+    open_interest = series(
+        "observed_at", hours,
+        open_interest_base=lambda price, size: 1_000.0 - n,
+        open_interest_usd=lambda price, size: (1_000.0 - n) * price * (1 + (n - 1) / 1000),
+    )  # fmt: skip
+    funding = series("funded_at", hours[:-1:8], rate=lambda price, size: 0.0001)
+    return tape(
+        instruments=instruments, candles=candles, open_interest=open_interest, funding_rates=funding,
+        liquidation_totals=totals,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def url(recorded, sandbox):
+    return sandbox(recorded, NOW)
+
+
+@pytest.fixture(scope="module")
+def home(url, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "universe.yml").write_text("assets: [BTC, ETH]\nexchanges: [bybit, gate]\nscore: {warm_up_days: 14}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MARKET_STRESS_HOME", str(folder))
+        patch.setenv("MARKET_STRESS_UNIVERSE", str(folder / "universe.yml"))
+        patch.setenv("MARKET_STRESS_NOW", NOW.isoformat())
+        patch.setenv("MARKET_STRESS_EXCHANGE_URL", url)
+        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
+        from orchestration.cli import prepared
+
+        prepared()
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def launch(home):
+    from orchestration.defs import launch
+
+    return launch
+
+
+@pytest.fixture(scope="module")
+def published(home, launch):
+    """The home after a good backfill of the first two days and a refresh."""
+    for exchange in SIZES:
+        assert not launch.run_ingest(exchange, FIRST, SECOND, [], [], lambda step: None).faults
+    ended = launch.run_refresh()
+    assert ended.is_successful, ended.faults
+    return home
+
+
+def ask(home: Path, query: str, database: str = "warehouse.duckdb") -> list[tuple]:
+    with duckdb.connect(home / database, read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def raw_files(home: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in (home / "raw").rglob("*.parquet")}
+
+
+def test_figures_walk_from_the_wire_to_the_warehouse(published):
+    # BTC on gate, 2026-02-09: hour n liquidates n + 1 coins of longs at 70,000 USD: (1 + ... + 24) x 70,000 = 21 M USD
+    # and 0, 0.5, 1 coins of shorts in turn: 8 x 1.5 x 70,000 = 840,000 USD.
+    figures = "long_usd, short_usd, observed_ratio, is_complete, completeness"
+    row = ask(
+        published,
+        f"select {figures} from liquidations_daily where exchange = 'gate' and asset = 'BTC' order by period_start_date",
+    )
+    assert row[0] == (21_000_000, 840_000, 1.0, True, "totals")
+    # The next day lacks 09:00, hour 33: 34 coins fewer, and 23 of 24 hours observed.
+    assert row[1][0] == (sum(range(25, 49)) - 34) * 70_000
+    assert row[1][2:4] == (pytest.approx(23 / 24), False)
+
+
+def test_open_interest_falls_by_its_position_effect_and_rises_by_price(published):
+    opened, closed, change, price_effect, position_effect = ask(
+        published,
+        "select open_base, close_base, change_usd, price_effect_usd, position_effect_usd from open_interest_daily "
+        "where exchange = 'gate' and asset = 'BTC' and period_start_date = date '2026-02-10'",
+    )[0]
+    assert (opened, closed) == (976, 952)
+    assert price_effect > 0 > position_effect
+    assert price_effect + position_effect == change
+
+
+def test_what_was_never_fetched_is_null_and_not_zero(published):
+    query = "select long_usd, total_usd, observed_ratio, completeness from liquidations_daily where exchange = 'bybit'"
+    assert set(ask(published, query)) == {(None, None, 0.0, "missing")}
+
+
+def test_score_without_history_says_so(published):
+    scores = ask(published, "select distinct score, regime, score_low, score_high, reason[:20] from market_stress")
+    assert scores == [(None, None, 0.0, 100.0, "insufficient_history")]
+
+
+def test_brief_and_data_docs_are_written(published):
+    brief = json.loads((published / "reports/latest/brief.json").read_text())
+    assert brief
+    assert "<html" in (published / "reports/latest/brief.html").read_text()
+    assert (published / "reports/data_docs/index.html").exists()
+
+
+def test_same_backfill_again_writes_nothing(published, launch):
+    before = raw_files(published)
+    for exchange in SIZES:
+        assert launch.run_ingest(exchange, FIRST, SECOND, [], [], lambda step: None).is_successful
+    assert raw_files(published) == before
+
+
+def test_import_quarantines_what_breaks_the_contract_and_keeps_the_rest(published, launch, tmp_path):
+    rows = pd.DataFrame(
+        {
+            "exchange": "bybit", "symbol": "BTC/USDT:USDT", "event_id": ["a", "b"],
+            "occurred_at": ["2026-02-09T10:00:00Z"] * 2, "position_side": ["long", "Buy"], "price": 70_000.0,
+            "price_kind": "bankruptcy", "quantity_base": 0.1, "notional_usd": 7_000.0,
+        }
+    )  # fmt: skip
+    rows.to_csv(tmp_path / "own.csv", index=False)
+    ended = launch.run_import({"liquidations": [str(tmp_path / "own.csv")]})
+    assert [(data["rows_new"], data["rows_quarantined"]) for data in ended.observed] == [(1, 1)]
+    reasons = duckdb.read_parquet(str(published / "quarantine/liquidations/*.parquet")).df()["reason"]
+    assert reasons.tolist() == ["position_side: Buy breaks isin(['long', 'short'])"]
+
+
+def test_a_blocked_exchange_fails_alone_and_leaves_its_receipt(published, launch, url):
+    requests.post(
+        f"{url}/_faults", json=[{"exchange": "bybit", "path": ".*", "kind": "geo_block", "times": None}], timeout=10
+    )
+    try:
+        blocked = launch.run_ingest("bybit", THIRD, THIRD, [], [], lambda step: None)
+    finally:
+        requests.delete(f"{url}/_faults", timeout=10)
+    assert not blocked.is_successful
+    assert "bybit" in blocked.faults[0]
+    assert launch.run_ingest("gate", THIRD, THIRD, [], [], lambda step: None).is_successful
+    from orchestration import lake
+
+    states = lake.coverage_summary(published).query(
+        "exchange == 'bybit' and dataset == 'candles' and state == 'failed'"
+    )
+    assert states["hours"].tolist() == [48]
+
+
+def test_gate_refuses_after_a_failed_check_and_the_last_good_warehouse_stays(published, launch):
+    good = (published / "warehouse.duckdb").stat().st_mtime_ns
+    day = published / f"raw/candles/exchange=gate/date={FIRST}"
+    shutil.copy(day / "rest.parquet", day / "twice.parquet")
+    try:
+        assert not launch.run_refresh().is_successful
+        refused = launch.run_refresh(["market_stress"])
+    finally:
+        (day / "twice.parquet").unlink()
+    assert not refused.is_successful
+    assert refused.faults[0].startswith("The gate is closed")
+    assert (published / "warehouse.duckdb").stat().st_mtime_ns == good
+
+
+def test_gate_refuses_after_a_dbt_run_that_did_not_build_everything(published, launch):
+    assert launch.run_refresh().is_successful
+    assert launch.run_refresh(["market_stress"]).is_successful
+    good = (published / "warehouse.duckdb").stat().st_mtime_ns
+    assert launch.run_refresh(["candles"]).is_successful
+    refused = launch.run_refresh(["market_stress"])
+    assert not refused.is_successful
+    assert "was not built by dbt invocation" in refused.faults[0]
+    assert (published / "warehouse.duckdb").stat().st_mtime_ns == good
+
+
+def test_readers_never_see_an_error_while_the_warehouse_is_published(published, launch, tmp_path):
+    stop = tmp_path / "stop"
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, str(published / "warehouse.duckdb"), str(stop)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert launch.run_refresh().is_successful
+        for _ in range(5):
+            assert launch.run_refresh(["market_stress"]).is_successful
+    finally:
+        stop.touch()
+        told, errors = reader.communicate(timeout=60)
+    assert errors == ""
+    assert int(told) > 10
+
+
+def test_an_exchange_that_dropped_out_is_null_and_not_deleveraging(published):
+    query = (
+        "select close_usd, change_usd, position_effect_usd from open_interest_daily where exchange = 'bybit' "
+        f"and asset = 'BTC' and period_start_date = date '{THIRD}'"
+    )
+    assert ask(published, query) == [(None, None, None)]
+    market = ask(
+        published,
+        "select position_effect_usd, is_complete from market_daily "
+        f"where asset = 'BTC' and period_start_date = date '{THIRD}'",
+    )
+    gate = ask(
+        published,
+        "select position_effect_usd from open_interest_daily where exchange = 'gate' and asset = 'BTC' "
+        f"and period_start_date = date '{THIRD}'",
+    )
+    assert market == [(gate[0][0], False)]
+
+
+def test_backfill_after_kill_9_succeeds_and_gives_the_same_facts(published, url, tmp_path):
+    environment = {**os.environ, "MARKET_STRESS_HOME": str(tmp_path / "killed")}
+    command = [Path(sys.executable).with_name("market-stress"), "backfill", "--start", FIRST, "--end", THIRD]
+    requests.post(
+        f"{url}/_faults",
+        json=[{"exchange": "gate", "path": "contract_stats", "kind": "hang", "times": None}],
+        timeout=10,
+    )
+    try:
+        victim = subprocess.Popen([*command, "--exchange", "gate"], env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not list((tmp_path / "killed/raw").glob("candles/*/*/rest.parquet")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        while "contract_stats" not in requests.get(f"{url}/_requests", timeout=10).text and time.monotonic() < deadline:
+            time.sleep(0.2)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
+    finally:
+        requests.delete(f"{url}/_faults", timeout=10)
+    again = subprocess.run(
+        [*command, "--exchange", "gate"], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert again.returncode == 0, again.stderr
+
+    def facts(home: Path, dataset: str) -> list[tuple]:
+        pattern = f"{home}/raw/{dataset}/exchange=gate/date=2026-02-[01][09]/*.parquet"
+        names = "* exclude (ingested_at, payload)"
+        return duckdb.sql(f"select {names} from read_parquet('{pattern}') order by all").fetchall()
+
+    for dataset in ("candles", "open_interest", "liquidation_totals", "funding_rates"):
+        assert facts(tmp_path / "killed", dataset) == facts(published, dataset)
