@@ -214,7 +214,9 @@ def demo() -> None:
             f"This home holds the built-in scenario {DEMO}: simulated, no facts.\n"
         )
         with _stage(stages, "import what REST can't reach"):
-            _import(settings, {dataset: [str(file)] for dataset, file in scenario_archive(tape).items()})
+            from orchestration.sandbox.scenario import write_archive
+
+            _import(settings, {dataset: [str(file)] for dataset, file in write_archive(tape).items()})
         with _stage(stages, "backfill"):
             days = _days(*DEMO_DAYS, settings.now())
             _fetch(settings, days, *_chosen(settings, [], [], []))

@@ -61,8 +61,8 @@ def write(
     """Merges validated rows into the raw facts by key; the newest observation wins and what it replaces is kept.
 
     `rows` are the good rows of `contracts.validate`; `now` becomes `ingested_at`. A row none of whose measures
-    differ is not written again, whichever feed it came from. Files are replaced atomically, day by day, so a killed write leaves
-    whole files and the same write again completes it.
+    differ is not written again, whichever feed it came from. Files are replaced atomically, day by day, so a killed
+    write leaves whole files and the same write again completes it.
     """
     if rows.empty:
         return Written()

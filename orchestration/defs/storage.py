@@ -4,7 +4,9 @@ A backfill of a year means a thousand partition events for each exchange; one by
 dagster.yaml names this class; everything but the batch is Dagster's.
 """
 
+import fcntl
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 from dagster import DagsterEventType
@@ -40,7 +42,10 @@ class Storage(DagsterSqliteStorage):
     """`DagsterSqliteStorage` with the batched event log."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
+        # In a new home several processes would create the same tables at once.
+        with (Path(base_dir) / ".creating").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            super().__init__(base_dir, inst_data)
         self._event_log_storage = BatchedEventLog(self._event_log_storage._base_dir)
 
     @classmethod

@@ -398,3 +398,20 @@ def _coverage() -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["exchange", "dataset", "symbol"])
     table = table.assign(start_at=START.as_unit("us"), end_at=END.as_unit("us"), feed="import", state="complete")
     return table.assign(reason=pd.Series(pd.NA, index=table.index, dtype="string"))
+
+
+def write_archive(tape: Path) -> dict[str, Path]:
+    """What a recorder beside the simulated exchanges would have kept, by dataset: for the demo to import.
+
+    That is what REST can't reach: single liquidations, and the open interest of the exchanges whose API forgets it.
+    """
+    recorded = pd.read_parquet(tape / "coverage.parquet", filters=[("dataset", "==", "open_interest")])
+    kept = tape / "archive" / "open_interest.parquet"
+    kept.parent.mkdir(exist_ok=True)
+    forgotten = [("exchange", "in", list(recorded["exchange"].unique()))]
+    pd.read_parquet(tape / "open_interest.parquet", filters=forgotten).to_parquet(kept, index=False)
+    return {
+        "liquidations": tape / "liquidations.parquet",
+        "open_interest": kept,
+        "coverage": tape / "coverage.parquet",
+    }
