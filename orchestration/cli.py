@@ -4,12 +4,13 @@ Here belongs parsing of words and printing. What a command does lives in `defs.l
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -35,8 +36,6 @@ DEMO = "deleveraging-2026-02"
 DEMO_HOME = Path("data/demo")
 DEMO_DAYS = ("2025-04-18", "2026-02-12")
 DEMO_CLOCK = f"{DEMO_DAYS[1]}T00:00:00Z"
-# What every run imports anyway, loaded once into the server that the runs are forked from.
-PRELOADED = ["orchestration.defs.launch", "orchestration.definitions", "ccxt", "pandera.pandas", "pyarrow.parquet"]
 DEMO_QUERY = (
     "select period_start_date, exchange, long_usd, short_usd, completeness, observed_ratio from liquidations_daily "
     "where asset = 'BTC' order by 1 desc, 2 limit 8"
@@ -201,21 +200,24 @@ def demo() -> None:
 
     Example: market-stress demo
     """
-    os.environ |= {"MARKET_STRESS_HOME": str(DEMO_HOME.absolute()), "MARKET_STRESS_NOW": DEMO_CLOCK}
+    from orchestration.sandbox.scenario import write_archive
+
+    port = _free_port()
+    os.environ |= {
+        "MARKET_STRESS_HOME": str(DEMO_HOME.absolute()),
+        "MARKET_STRESS_NOW": DEMO_CLOCK,
+        "MARKET_STRESS_EXCHANGE_URL": f"http://127.0.0.1:{port}",
+    }
     os.environ.pop("MARKET_STRESS_UNIVERSE", None)
+    settings = prepared()
+    tape = settings.home / "tapes" / DEMO
+    (settings.home / "SIMULATED").write_text(f"This home holds the built-in scenario {DEMO}: simulated, no facts.\n")
     stages: dict[str, float] = {}
-    tape = DEMO_HOME.absolute() / "tapes" / DEMO
+    _fork_server()  # loads while the tape is being written
     with _stage(stages, "simulate"):
         _write_scenario(tape)
-    with _serving(tape, DEMO_CLOCK) as url:
-        os.environ["MARKET_STRESS_EXCHANGE_URL"] = url
-        settings = prepared()
-        (settings.home / "SIMULATED").write_text(
-            f"This home holds the built-in scenario {DEMO}: simulated, no facts.\n"
-        )
-        with _stage(stages, "import what REST can't reach"):
-            from orchestration.sandbox.scenario import write_archive
-
+    with _serving(tape, DEMO_CLOCK, port):
+        with _stage(stages, "start, and import what REST can't reach"):
             _import(settings, {dataset: [str(file)] for dataset, file in write_archive(tape).items()})
         with _stage(stages, "backfill"):
             days = _days(*DEMO_DAYS, settings.now())
@@ -373,8 +375,7 @@ def _in_children(settings: Settings, calls: dict[str, tuple], show=lambda step: 
     """Calls functions of `defs.launch` side by side, each in a process that dies with this one; name -> its end."""
     from queue import Empty
 
-    context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context = _fork_server()
     messages = context.Queue()
     log = settings.home / "dagster" / "cli.log"
     children = {name: context.Process(target=_child, args=(name, call, messages, log)) for name, call in calls.items()}
@@ -400,6 +401,14 @@ def _in_children(settings: Settings, calls: dict[str, tuple], show=lambda step: 
     return ended
 
 
+def _fork_server():
+    """The context whose processes are forked from a server that has loaded everything; starts it."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["orchestration.preload"])
+    forkserver.ensure_running()
+    return context
+
+
 def _child(name: str, call: tuple, messages, log: Path) -> None:
     """Runs in the child: its output goes to the log, and it ends as soon as its parent does."""
     from multiprocessing import parent_process
@@ -417,16 +426,17 @@ def _child(name: str, call: tuple, messages, log: Path) -> None:
     messages.put(("ended", name, getattr(launch, function)(*arguments)))
 
 
-@contextmanager
-def _serving(tape: Path, clock: str):
-    """The sandbox on a free port of this machine, for as long as the block runs; yields its address."""
-    import socket
-
-    from orchestration.sandbox.server import serve
-
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def _serving(tape: Path, clock: str, port: int):
+    """The sandbox on a port of this machine, for as long as the block runs."""
+    from orchestration.sandbox.server import serve
+
     server = get_context("spawn").Process(target=serve, args=(tape, port, parse_moment("clock", clock)), daemon=True)
     server.start()
     deadline = time.monotonic() + 60
@@ -438,7 +448,7 @@ def _serving(tape: Path, clock: str):
             raise RuntimeError("the sandbox did not start")
         time.sleep(0.1)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         server.terminate()
 

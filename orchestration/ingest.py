@@ -189,8 +189,7 @@ def read_archive(dataset: str, file: str) -> pd.DataFrame:
         contracts.check_columns(frame, dataset)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    lines = frame.to_json(orient="records", lines=True, date_format="iso", date_unit="us")
-    return frame.assign(payload=lines.splitlines())
+    return frame.assign(payload=lake.as_json(frame))
 
 
 def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -> bool:

@@ -10,7 +10,6 @@ is told about the watch list and the clock), `build.duckdb` (only dbt writes it)
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -106,6 +105,13 @@ def quarantine(home: Path, dataset: str, rows: pd.DataFrame, feed: str, now: dat
 def read_raw(home: Path, dataset: str, where: str = "true") -> pd.DataFrame:
     """Current rows of a dataset (contract's and lake's columns), filtered by an SQL condition of ours."""
     return _connect().execute(f"select * from {raw_glob(home, dataset)} where {where}").df()
+
+
+def as_json(frame: pd.DataFrame) -> pd.Series:
+    """Each row of a frame as JSON text."""
+    connection = _connect()
+    connection.register("rows", frame)
+    return connection.execute("select cast(to_json(rows) as varchar) as text from rows").df()["text"]
 
 
 def coverage_summary(home: Path) -> pd.DataFrame:
@@ -281,21 +287,16 @@ def _rewrite(connection: "duckdb.DuckDBPyConnection", terms: Contract, home: Pat
     """Replaces every file that gains or loses rows: first those that gain, so that no row is ever nowhere."""
     keyed = ", ".join(terms.key)
     kept = f"select * from current where not is_stale and ({keyed}) not in (select ({keyed}) from changes)"
-    gaining = {
-        str(_folder(home / "raw", dataset, exchange, day) / f"{segment}.parquet")
-        for exchange, day in connection.execute("select distinct exchange, day_text from changes").fetchall()
-    }
+    folder = f"'{home}/raw/{dataset}/exchange=' || exchange" + (" || '/date=' || day_text" if terms.time else "")
+    connection.execute(f"create table gained as select *, {folder} || '/{segment}.parquet' as file from changes")
+    gaining = {file for (file,) in connection.execute("select distinct file from gained").fetchall()}
     losing = {file for (file,) in connection.execute("select distinct file from replaced").fetchall()} - gaining
-    connection.execute("create table target (exchange varchar, day_text varchar, file varchar)")
-    for file in gaining:
-        exchange, day = re.search(r"exchange=([^/]+)(?:/date=([^/]+))?/[^/]+$", file).groups()
-        connection.execute("insert into target values (?, ?, ?)", [exchange, day or TIMELESS_DAY, file])
     columns = ", ".join(terms.arrow_schema.names)
     contents = connection.execute(f"""
         select file, {columns} from ({kept})
-        where file in (select file from target) or file in (select file from replaced)
+        where file in (select file from gained) or file in (select file from replaced)
         union all by name
-        select file, {columns} from changes join target using (exchange, day_text)
+        select file, {columns} from gained
         order by file, {keyed}
     """).to_arrow_table()
     files = contents.column("file").to_pylist()

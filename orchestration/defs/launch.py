@@ -30,7 +30,9 @@ class Ended:
 def loaded() -> dg.Definitions:
     from orchestration.definitions import defs  # not above: this module is itself among what defs() loads
 
-    return defs()
+    definitions = defs()
+    definitions.resolve_all_job_defs()
+    return definitions
 
 
 def run_ingest(

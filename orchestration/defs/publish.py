@@ -74,9 +74,8 @@ def _chart(settings: Settings, name: str) -> dg.MetadataValue:
 
     from orchestration import report
 
-    return dg.MetadataValue.md(
-        f"![{name}](data:image/png;base64,{b64encode(report.chart_png(settings.home / 'warehouse.duckdb', name, simulated=settings.is_simulated)).decode()})"
-    )
+    picture = report.chart_png(settings.home / "warehouse.duckdb", name, simulated=settings.is_simulated)
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(picture).decode()})")
 
 
 def _column_schema() -> dg.TableSchema:

@@ -6,13 +6,15 @@ Here belongs what knows connections and nothing about data.
 import fcntl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
+from packaging.version import Version
 from pydantic import PrivateAttr
 
 from orchestration.ingest import Session, open_session
@@ -92,11 +94,24 @@ def _alive_folder() -> Path:
     return folder
 
 
-Settings.from_environment().export_home()
-dbt_project = DbtProject(project_dir=DBT_FOLDER, profiles_dir=DBT_FOLDER)
-dbt_beside_this_python = DbtCliResource(
-    project_dir=dbt_project, dbt_executable=str(Path(sys.executable).with_name("dbt"))
-)
+settings = Settings.from_environment()
+settings.export_home()
+# A home has a target of its own, since what dbt has parsed holds the home's path.
+dbt_project = DbtProject(project_dir=DBT_FOLDER, profiles_dir=DBT_FOLDER, target_path=settings.home / "dbt")
+
+
+class Dbt(DbtCliResource):
+    """dbt as one process of its own: to ask for its version takes seconds, its adapter in ours would hold the file."""
+
+    @property
+    def _cli_version(self) -> Version:
+        return Version(version("dbt-core"))
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
+        return None
+
+
+dbt_beside_this_python = Dbt(project_dir=dbt_project, dbt_executable=str(Path(sys.executable).with_name("dbt")))
 
 
 @dg.definitions

@@ -52,6 +52,8 @@ LONGEST_FUNDING_INTERVAL = 8 * HOUR
 SHORTEST_FUNDING_INTERVAL = HOUR - 60_000
 FUNDING_LOOK_BACK = 8 * HOUR + 60_000
 
+ROWS_PER_FRAME = 1000
+
 DEPTH = {
     ("binance", "open_interest"): (timedelta(days=30), "binance serves only the latest 30 days of open interest"),
     ("okx", "open_interest"): (timedelta(hours=1440), "okx serves only the latest 1,440 hours of open interest"),
@@ -101,7 +103,7 @@ def fetch(
     end: datetime,
     now: datetime,
 ) -> Iterator[Page]:
-    """Pages of `datasets`, which come from one endpoint (see `dataset_groups`), of one instrument over [start, end).
+    """Answers for `datasets`, which come from one endpoint (see `dataset_groups`), of one instrument over [start, end).
 
     `instrument` is a row of `fetch_instruments`. Only what is closed at `now` is returned; open interest also at
     `end` itself. The start is moved to where the exchange's declared depth begins. Rows come once each, in no
@@ -113,13 +115,25 @@ def fetch(
         yield from _fetch_liquidations(client, instrument, *bounds["liquidations"])
         return
     endpoint = next(endpoint for endpoint in module.ENDPOINTS if set(datasets) <= set(endpoint.datasets))
-    for rows in _series(client, endpoint, datasets, instrument, bounds, _milliseconds(now)):
+    for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
         yield Page(
             {
                 dataset: _within(endpoint.datasets[dataset](rows, instrument), TIMES[dataset], *bounds[dataset])
                 for dataset in datasets
             }
         )
+
+
+def _batches(pages: Iterator[list]) -> Iterator[list]:
+    """Small pages put together: a frame costs as much for a hundred rows as for a thousand."""
+    batch: list = []
+    for page in pages:
+        batch += page
+        if len(batch) >= ROWS_PER_FRAME:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _series(
