@@ -279,50 +279,56 @@ def _day(name: str, text: str) -> date:
 
 def _chosen(
     settings: Settings, exchanges: list[str], datasets: list[str], assets: list[str]
-) -> tuple[list[str], list[str], list[str]]:
-    """Exchanges, datasets and assets to fetch; what isn't known or isn't watched is bad input."""
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The datasets to fetch of each exchange, and assets; what isn't known or isn't watched is bad input."""
     universe.check_names("exchange", tuple(exchanges), settings.universe.exchanges)
     universe.check_names("dataset", tuple(datasets), FETCHED)
     universe.check_names("asset", tuple(assets), settings.universe.assets)
-    return exchanges or list(settings.universe.exchanges), datasets, assets
+    scope = {}
+    for exchange in exchanges or settings.universe.exchanges:
+        feeds = [universe.feed(exchange, dataset) for dataset in datasets or FETCHED]
+        scope[exchange] = [feed.dataset for feed in feeds if feed.served]
+        for feed in feeds:
+            if datasets and not feed.served:
+                out.print(
+                    f"[bold]{exchange}[/] {feed.dataset}: not served: {feed.note}", highlight=False, soft_wrap=True
+                )
+    return {exchange: served for exchange, served in scope.items() if served}, assets
 
 
-def _fetch(
-    settings: Settings, days: tuple[date, date], exchanges: list[str], datasets: list[str], assets: list[str]
-) -> None:
+def _fetch(settings: Settings, days: tuple[date, date], scope: dict[str, list[str]], assets: list[str]) -> None:
     """One ingest run per exchange, side by side; exit code 1 if one of them failed."""
+    if not scope:
+        return
     hours = ((days[1] - days[0]).days + 1) * 24
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[step]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=err) as progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=err) as progress:
         tasks = {
-            name: progress.add_task(name, total=hours * (len(datasets) or len(FETCHED)), step="starting")
-            for name in exchanges
+            exchange: progress.add_task(exchange, total=hours * len(served), step="starting")
+            for exchange, served in scope.items()
         }
         done: dict[tuple[str, str], float] = {}
 
         def show(step: dict) -> None:
-            name = step["exchange"]
-            done[name, step["dataset"]] = step["done"]
-            progress.update(tasks[name], completed=sum(part for key, part in done.items() if key[0] == name),
-                            step=f"{step['dataset']} {step['symbol']}")  # fmt: skip
+            exchange = step["exchange"]
+            done.update({(exchange, dataset): step["done"] for dataset in step["datasets"]})
+            completed = sum(part for key, part in done.items() if key[0] == exchange)
+            progress.update(tasks[exchange], completed=completed, step=f"{step['datasets'][0]} {step['symbol']}")
 
-        calls = {name: ("run_ingest", name, str(days[0]), str(days[1]), datasets, assets) for name in exchanges}
+        calls = {
+            exchange: ("run_ingest", exchange, str(days[0]), str(days[1]), served, assets)
+            for exchange, served in scope.items()
+        }
         ended = _in_children(settings, calls, show)
-        for name, task in tasks.items():
-            total = progress.tasks[task].total
-            progress.update(task, completed=total, step="done" if ended[name].is_successful else "[red]failed[/]")
-    for name, run in ended.items():
+        for exchange, task in tasks.items():
+            told = "done" if ended[exchange].is_successful else "[red]failed[/]"
+            progress.update(task, completed=progress.tasks[task].total, step=told)
+    for exchange, run in ended.items():
         rows = {asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if "rows_new" in data}
-        told = ", ".join(f"{dataset} {data['rows_new']:,} new" + _changes(data) for dataset, data in rows.items())
-        out.print(f"[bold]{name}[/] {told or 'nothing written'}", highlight=False, soft_wrap=True)
+        told = ", ".join(f"{dataset} {data['rows_new']:,} new{_changes(data)}" for dataset, data in rows.items())
+        out.print(f"[bold]{exchange}[/] {told or 'nothing written'}", highlight=False, soft_wrap=True)
         for fault in run.faults:
-            err.print(f"[red]{name} failed:[/] {fault}", highlight=False, soft_wrap=True)
+            err.print(f"[red]{exchange} failed:[/] {fault}", highlight=False, soft_wrap=True)
     if not any(run.is_successful for run in ended.values()) and not settings.exchange_url:
         err.print("No exchange could be fetched. Without a network, `make demo` runs everything on a simulated market.")
     if not all(run.is_successful for run in ended.values()):

@@ -249,5 +249,5 @@ def _tell(scope: Scope, datasets: tuple[str, ...], symbol: str, chunk_end: datet
     hours = (scope.end - scope.start).total_seconds() / 3600
     done = (chunk_end - scope.start).total_seconds() / 3600 if chunk_end < end else hours
     on_progress.get()(
-        {"exchange": scope.exchange, "dataset": datasets[0], "symbol": symbol, "done": done, "total": hours}
+        {"exchange": scope.exchange, "datasets": datasets, "symbol": symbol, "done": done, "total": hours}
     )

@@ -4,7 +4,6 @@ Here belongs what knows connections and nothing about data.
 """
 
 import fcntl
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +16,10 @@ from dagster_dbt import DbtCliResource, DbtProject
 from packaging.version import Version
 from pydantic import PrivateAttr
 
+from orchestration import manifest
 from orchestration.ingest import Session, open_session
 from orchestration.settings import Settings
 
-DBT_FOLDER = Path(__file__).parents[2] / "dbt_project"
 WAREHOUSE_POOL = "warehouse"
 OWNERS = ["team:market-stress"]
 
@@ -96,8 +95,7 @@ def _alive_folder() -> Path:
 
 settings = Settings.from_environment()
 settings.export_home()
-# A home has a target of its own, since what dbt has parsed holds the home's path.
-dbt_project = DbtProject(project_dir=DBT_FOLDER, profiles_dir=DBT_FOLDER, target_path=settings.home / "dbt")
+dbt_project = DbtProject(manifest.PROJECT, profiles_dir=manifest.PROJECT, target_path=manifest.target(settings.home))
 
 
 class Dbt(DbtCliResource):
@@ -111,12 +109,8 @@ class Dbt(DbtCliResource):
         return None
 
 
-dbt_beside_this_python = Dbt(project_dir=dbt_project, dbt_executable=str(Path(sys.executable).with_name("dbt")))
-
-
 @dg.definitions
 def resources() -> dg.Definitions:
     """Runs are executed in one process: one session per exchange, and nobody pays for the imports again."""
-    return dg.Definitions(
-        resources={"exchanges": Exchanges(), "dbt": dbt_beside_this_python}, executor=dg.in_process_executor
-    )
+    dbt = Dbt(project_dir=dbt_project, dbt_executable=str(manifest.DBT))
+    return dg.Definitions(resources={"exchanges": Exchanges(), "dbt": dbt}, executor=dg.in_process_executor)

@@ -7,33 +7,11 @@ from threading import Thread
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
-from orchestration import lake
-from orchestration.defs.resources import (
-    DBT_FOLDER,
-    OWNERS,
-    WAREHOUSE_POOL,
-    dbt_beside_this_python,
-    dbt_project,
-    pool_slot,
-)
+from orchestration import lake, manifest
+from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, dbt_project, pool_slot
 from orchestration.settings import Settings
 
-
-def _prepare_manifest() -> None:
-    """Parses the dbt project where its manifest is missing or older than a source file, so a fresh clone just works."""
-    sources = [
-        file
-        for pattern in ("*.yml", "models/**/*", "macros/**/*", "tests/**/*", "seeds/**/*")
-        for file in DBT_FOLDER.glob(pattern)
-        if file.is_file()
-    ]
-    manifest = dbt_project.manifest_path
-    if not manifest.exists() or manifest.stat().st_mtime < max(file.stat().st_mtime for file in sources):
-        dbt_beside_this_python.cli(["parse", "--quiet"], target_path=dbt_project.target_path).wait()
-
-
-_prepare_manifest()
-
+manifest.parse(Settings.from_environment().home)
 
 TOLD = {
     "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
