@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+ONE_DAY = ["backfill", "--start", "2026-01-01", "--end", "2026-01-02"]
 COMMAND = Path(sys.executable).with_name("market-stress")
 
 
@@ -28,9 +29,9 @@ def run(tmp_path):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["backfill", "--start", "2026-01-01", "--end", "2026-01-02", "--exchange", "ftx"], "unknown exchange 'ftx'"),
-        (["backfill", "--start", "2026-01-01", "--end", "2026-01-02", "--dataset", "trades"], "unknown dataset 'trades'"),
-        (["backfill", "--start", "2026-01-01", "--end", "2026-01-02", "--asset", "ABC"], "unknown asset 'ABC'"),
+        ([*ONE_DAY, "--exchange", "ftx"], "unknown exchange 'ftx'"),
+        ([*ONE_DAY, "--dataset", "trades"], "unknown dataset 'trades'"),
+        ([*ONE_DAY, "--asset", "ABC"], "unknown asset 'ABC'"),
         (["backfill", "--start", "yesterday", "--end", "2026-01-02"], "--start: 'yesterday' is no day"),
         (["backfill", "--start", "2026-01-02", "--end", "2026-01-02"], "is not after --start"),
         (["backfill", "--start", "2026-02-13", "--end", "2026-02-14"], "reaches into the future"),

@@ -134,7 +134,7 @@ def test_figures_walk_from_the_wire_to_the_warehouse(published):
     figures = "long_usd, short_usd, observed_ratio, is_complete, completeness"
     row = ask(
         published,
-        f"select {figures} from liquidations_daily where exchange = 'gate' and asset = 'BTC' order by period_start_date",
+        f"select {figures} from liquidations_daily where exchange = 'gate' and asset = 'BTC' order by all",
     )
     assert row[0] == (21_000_000, 840_000, 1.0, True, "totals")
     # The next day lacks 09:00, hour 33: 34 coins fewer, and 23 of 24 hours observed.
@@ -168,6 +168,23 @@ def test_brief_and_data_docs_are_written(published):
     assert brief
     assert "<html" in (published / "reports/latest/brief.html").read_text()
     assert (published / "reports/data_docs/index.html").exists()
+
+
+def test_models_mean_what_their_unit_tests_say(published):
+    from orchestration import manifest
+
+    command = [manifest.DBT, "test", "--select", "test_type:unit", "--project-dir", manifest.PROJECT]
+    folders = [
+        "--profiles-dir",
+        manifest.PROJECT,
+        "--target-path",
+        published / "unit",
+        "--log-path",
+        published / "unit",
+    ]
+    ended = subprocess.run([*command, *folders], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout[-3000:]
+    assert "Done. PASS=" in ended.stdout
 
 
 def test_same_backfill_again_writes_nothing(published, launch):

@@ -1,9 +1,12 @@
-{# Products are computed in DOUBLE and rounded here once; every sum after that is exact. #}
+{#
+    Products are computed in DOUBLE and rounded here once; every sum after that is exact. Coins go by their shortest text,
+    since twelve decimals are more than a DOUBLE of a large figure holds: 908525.83 stays 908525.83.
+#}
 
 {% macro usd(figure) -%}
     cast(round({{ figure }}, 6) as decimal(38, 6))
 {%- endmacro %}
 
 {% macro coins(figure) -%}
-    cast(round({{ figure }}, 12) as decimal(38, 12))
+    cast(cast({{ figure }} as varchar) as decimal(38, 12))
 {%- endmacro %}
