@@ -42,7 +42,7 @@ bench: setup ## our ways against others, side by side, as ratios
 
 lock: ## requirements.lock anew: universal, with hashes, no index named (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --quiet -o requirements.lock
+		--no-emit-index-url --no-strip-extras --no-header --quiet -o requirements.lock
 
 clean: ## forget .venv and everything derived; data/ stays
 	rm -rf .venv build *.egg-info dbt_project/target dbt_project/logs .pytest_cache .ruff_cache

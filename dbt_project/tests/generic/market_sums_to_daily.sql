@@ -1,8 +1,9 @@
-{{ config(meta={'dagster': {'ref': {'name': 'market_monthly', 'package': 'market_stress', 'version': none}}}) }}
--- Liquidations and effects of a month are the sums of its days, to the cent.
+{# Liquidations and effects of a week or month are the sums of its days, to the cent. #}
+{% test market_sums_to_daily(model) %}
+{% set grain = {'weekly': 'week', 'monthly': 'month'}[model.identifier.split('_')[-1]] %}
 with days as (
     select
-        cast(date_trunc('month', period_start_date) as date) as period_start_date,
+        cast(date_trunc('{{ grain }}', period_start_date) as date) as period_start_date,
         asset,
         sum(long_usd) as long_usd,
         sum(short_usd) as short_usd,
@@ -13,7 +14,7 @@ with days as (
         sum(listing_effect_usd) as listing_effect_usd,
         sum(coverage_effect_usd) as coverage_effect_usd
     from {{ ref('market_daily') }}
-    group by cast(date_trunc('month', period_start_date) as date), asset
+    group by cast(date_trunc('{{ grain }}', period_start_date) as date), asset
 ),
 
 market as (
@@ -28,7 +29,7 @@ market as (
         position_effect_usd,
         listing_effect_usd,
         coverage_effect_usd
-    from {{ ref('market_monthly') }}
+    from {{ model }}
 )
 
 (
@@ -42,3 +43,4 @@ union all
     except
     select * from days
 )
+{% endtest %}
