@@ -189,6 +189,7 @@ def up(port: Annotated[int, typer.Option(min=1, max=65535)] = 3000) -> None:
     Example: market-stress up --port 3000
     """
     settings = prepared()
+    _in_children(settings, {"dead runs": ("mark_dead_runs",)})
     out.print(f"Dagster UI: http://127.0.0.1:{port}   home: {settings.home}", soft_wrap=True)
     command = ["dagster", "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
     sys.exit(subprocess.run([str(Path(sys.executable).with_name(command[0])), *command[1:]], check=False).returncode)

@@ -59,6 +59,12 @@ def run_refresh(tables: Sequence[str] = ()) -> Ended:
     return _run("refresh", asset_selection=[dg.AssetKey(table) for table in tables] or None)
 
 
+def mark_dead_runs() -> None:
+    """Marks runs whose process was killed as failed and frees their pool slots, before anything is started."""
+    with dg.DagsterInstance.get() as instance:
+        free_slots_of_dead_runs(instance)
+
+
 def _run(job: str, **settings) -> Ended:
     with dg.DagsterInstance.get() as instance:
         free_slots_of_dead_runs(instance)
