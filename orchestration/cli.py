@@ -68,9 +68,10 @@ def backfill(
 
     Example: market-stress backfill --start 2026-01-01 --end 2026-02-12 --exchange bybit --dataset open_interest
     """
-    settings = prepared()
+    settings = Settings.from_environment()
     days = _days(start, end, settings.now())
-    _fetch(settings, days, *_chosen(settings, exchange, dataset, asset))
+    scope, assets = _chosen(settings, exchange, dataset, asset)
+    _fetch(prepared(), days, scope, assets)
 
 
 @app.command()
@@ -79,8 +80,7 @@ def refresh() -> None:
 
     Example: market-stress refresh
     """
-    settings = prepared()
-    _refresh(settings)
+    _refresh(prepared())
 
 
 @app.command()
@@ -89,8 +89,14 @@ def report() -> None:
 
     Example: market-stress report
     """
-    settings = prepared()
-    _write_report(settings)
+    from orchestration import lake
+    from orchestration import report as reports
+
+    settings = Settings.from_environment()
+    lake.read_only(settings.home).close()
+    warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
+    reports.write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    out.print(f"brief     {folder / 'brief.html'}", soft_wrap=True)
 
 
 @app.command(name="import")
@@ -105,11 +111,10 @@ def import_(
     from orchestration.ingest import read_archive
     from orchestration.lake import RAW_DATASETS
 
-    settings = prepared()
     universe.check_names("dataset", (dataset,), RAW_DATASETS)
     for file in files:
         read_archive(dataset, file)
-    _import(settings, {dataset: [str(Path(file).absolute()) for file in files]})
+    _import(prepared(), {dataset: [str(Path(file).absolute()) for file in files]})
 
 
 @app.command()
@@ -120,7 +125,7 @@ def status() -> None:
     """
     from orchestration import lake
 
-    settings = prepared()
+    settings = Settings.from_environment()
     lake.prepare(settings.home)
     table = Table(title=_home_line(settings))
     for heading in ("exchange", "dataset", "rows", "from (UTC)", "to (UTC)", "state", "instrument-hours", "why"):
@@ -356,18 +361,6 @@ def _refresh(settings: Settings) -> None:
     _stop_unless_successful(settings, run)
     out.print(f"published {settings.home / 'warehouse.duckdb'}", soft_wrap=True)
     out.print(f"brief     {settings.home / 'reports' / 'latest' / 'brief.html'}", soft_wrap=True)
-
-
-def _write_report(settings: Settings) -> dict:
-    from orchestration import lake, report
-
-    lake.read_only(settings.home).close()
-    folder = settings.home / "reports" / "latest"
-    brief = report.write_brief(
-        settings.home / "warehouse.duckdb", folder, written_at=settings.now(), simulated=settings.is_simulated
-    )
-    out.print(f"brief     {folder / 'brief.html'}", soft_wrap=True)
-    return brief
 
 
 def _stop_unless_successful(settings: Settings, run) -> None:

@@ -6,7 +6,6 @@ Nothing passes or fails here, since figures hold for one machine only. What must
 
 import sys
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +84,7 @@ def compare_staging(home: Path) -> tuple:
     def to_daily(source: str) -> None:
         figures = "sum(open_interest_contracts), sum(open_interest_base), sum(open_interest_usd)"
         day = "exchange, symbol, date_trunc('day', observed_at)"
-        with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+        with lake._connect() as connection:
             connection.execute(f"select {day}, {figures} from ({staging(source)}) group by all").fetchall()
 
     names = "staging to daily sums", "plain files", "row_number() = 1"
@@ -109,22 +108,20 @@ def compare_unchanged_write(home: Path) -> tuple:
 
 def compare_ranks(_: Path) -> tuple:
     """Mid-ranks of one measure of one asset as the score takes them, against a sorted list in plain Python."""
-    hours, warm_up_days = pd.date_range(FIRST_DAY.tz_localize(None), periods=20_000, freq="h"), 180
-    values = pd.Series(np.random.default_rng(0).normal(size=len(hours)).round(3), index=hours)
+    index, warm_up_days = pd.date_range(FIRST_DAY.tz_localize(None), periods=20_000, freq="h"), 180
+    values = pd.Series(np.random.default_rng(0).normal(size=len(index)).round(3), index)
 
     def insort_ranks() -> list[float]:
-        window, earlier, ranks = deque(), [], []
-        for hour, value in values.items():
-            while window and window[0][0] < hour - stress.LONGEST_WINDOW:
-                del earlier[bisect_left(earlier, window.popleft()[1])]
-            is_warm = bool(window) and hour - window[0][0] >= pd.Timedelta(days=warm_up_days)
+        window, figures, earlier, ranks = stress.LONGEST_WINDOW // stress.HOUR, values.tolist(), [], []
+        for at, value in enumerate(figures):
+            if at > window:
+                del earlier[bisect_left(earlier, figures[at - window - 1])]
             below = (bisect_left(earlier, value) + bisect_right(earlier, value)) / 2
-            ranks.append(below / len(earlier) if is_warm else np.nan)
+            ranks.append(below / len(earlier) if len(earlier) >= warm_up_days * 24 else np.nan)
             insort(earlier, value)
-            window.append((hour, value))
         return ranks
 
-    names = f"mid-ranks of {len(hours):,}", "pandas rolling rank", "bisect.insort"
+    names = f"mid-ranks of {len(values):,}", "pandas rolling rank", "bisect.insort"
     return names, lambda: stress._ranks(values.to_frame(), warm_up_days), insort_ranks
 
 

@@ -19,12 +19,20 @@ import pandas as pd
 import pytest
 import requests
 
+from orchestration.universe import FEEDS
+
 pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 FIRST, SECOND, THIRD = "2026-02-09", "2026-02-10", "2026-02-11"
 SYMBOLS = {"BTC/USDT:USDT": 70_000.0, "ETH/USDT:USDT": 2_000.0}
 SIZES = {"gate": 0.01, "bybit": 1.0}
+SERVED = {
+    exchange: [
+        feed.dataset for feed in FEEDS if feed.exchange == exchange and feed.served and feed.dataset != "instruments"
+    ]
+    for exchange in SIZES
+}
 MISSING_HOUR = pd.Timestamp("2026-02-10T09:00Z")
 READER = """
 import sys, time, duckdb
@@ -113,7 +121,7 @@ def launch(home):
 def published(home, launch):
     """The home after a good backfill of the first two days and a refresh."""
     for exchange in SIZES:
-        assert not launch.run_ingest(exchange, FIRST, SECOND, [], [], lambda step: None).faults
+        assert not launch.run_ingest(exchange, FIRST, SECOND, SERVED[exchange], [], lambda step: None).faults
     ended = launch.run_refresh()
     assert ended.is_successful, ended.faults
     return home
@@ -190,7 +198,9 @@ def test_models_mean_what_their_unit_tests_say(published):
 def test_same_backfill_again_writes_nothing(published, launch):
     before = raw_files(published)
     for exchange in SIZES:
-        assert launch.run_ingest(exchange, FIRST, SECOND, [], [], lambda step: None).is_successful
+        assert launch.run_ingest(exchange, FIRST, SECOND, SERVED[exchange], [], lambda step: None).is_successful
+    one_asset = launch.run_ingest("gate", FIRST, SECOND, ["open_interest"], ["BTC"], lambda step: None)
+    assert one_asset.materialized["raw/open_interest"]["rows_unchanged"] == 49
     assert raw_files(published) == before
 
 
@@ -214,12 +224,13 @@ def test_a_blocked_exchange_fails_alone_and_leaves_its_receipt(published, launch
         f"{url}/_faults", json=[{"exchange": "bybit", "path": ".*", "kind": "geo_block", "times": None}], timeout=10
     )
     try:
-        blocked = launch.run_ingest("bybit", THIRD, THIRD, [], [], lambda step: None)
+        blocked = launch.run_ingest("bybit", THIRD, THIRD, SERVED["bybit"], [], lambda step: None)
     finally:
         requests.delete(f"{url}/_faults", timeout=10)
     assert not blocked.is_successful
     assert "bybit" in blocked.faults[0]
-    assert launch.run_ingest("gate", THIRD, THIRD, [], [], lambda step: None).is_successful
+    assert blocked.materialized == {}
+    assert launch.run_ingest("gate", THIRD, THIRD, SERVED["gate"], [], lambda step: None).is_successful
     from orchestration import lake
 
     states = lake.coverage_summary(published).query(

@@ -93,16 +93,18 @@ def _ingest(
     keys = [exchange_days.get_partition_key_from_str(key).keys_by_dimension for key in context.partition_keys]
     start, end = _bounds(min(key["day"] for key in keys), max(key["day"] for key in keys))
     failures = []
-    outcomes = {dataset: facts.Outcome() for dataset in datasets}
+    outcomes: dict[str, facts.Outcome] = {}
     for exchange in sorted({key["exchange"] for key in keys}):
         with pool_slot(context.op_execution_context, exchange):
             session = exchanges.session(exchange)
             _snapshot(context, settings, session)
             scope = facts.Scope(exchange, tuple(datasets), tuple(config.assets or settings.universe.assets), start, end)
             for dataset, outcome in facts.fetch_range(session, settings.home, scope, settings.now()).items():
-                outcomes[dataset] += outcome
+                outcomes[dataset] = outcomes.get(dataset, facts.Outcome()) + outcome
                 failures += [f"{exchange} {dataset}: {reason}" for reason in outcome.failures]
     for dataset, outcome in outcomes.items():
+        if outcome.failures:
+            continue  # what had arrived is kept, but the partitions are not done
         yield dg.MaterializeResult(asset_key=["raw", dataset], metadata=_evidence(settings, dataset, outcome))
     if failures:
         raise dg.Failure(failures[0], metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
@@ -112,13 +114,11 @@ def _snapshot(context: dg.AssetExecutionContext, settings: Settings, session: fa
     """Every run keeps the exchange's instruments once, whichever datasets it fetches."""
     if not session.is_snapshot_kept:
         written = facts.keep_instruments(session, settings.home, settings.universe.assets, settings.now())
-        context.log_event(
-            dg.AssetMaterialization(
-                ["raw", "instruments"],
-                partition=session.exchange,
-                metadata={"rows_new": written.new, "rows_changed": written.changed},
+        if session.listed is not None:
+            evidence = {"rows_new": written.new, "rows_changed": written.changed}
+            context.log_event(
+                dg.AssetMaterialization(["raw", "instruments"], partition=session.exchange, metadata=evidence)
             )
-        )
 
 
 def _bounds(first_day: str, last_day: str) -> tuple[datetime, datetime]:
@@ -190,6 +190,12 @@ def import_files(context: dg.OpExecutionContext, config: Archive) -> None:
 @dg.job(description="Imports own archives (Parquet or CSV in the contract's columns).")
 def import_archive() -> None:
     import_files()
+
+
+def op_of(dataset: str) -> str:
+    """The op that fetches a dataset."""
+    assets = (candles, open_interest, funding_rates, liquidations)
+    return next(asset.op.name for asset in assets if dg.AssetKey(["raw", dataset]) in asset.keys)
 
 
 ingest = dg.define_asset_job(

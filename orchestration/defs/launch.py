@@ -11,7 +11,7 @@ from functools import cache
 import dagster as dg
 
 from orchestration import ingest as facts
-from orchestration.defs.ingest import range_tags
+from orchestration.defs.ingest import op_of, range_tags
 from orchestration.defs.resources import free_slots_of_dead_runs
 
 
@@ -40,12 +40,13 @@ def run_ingest(
 ) -> Ended:
     """Fetches an exchange's days, both included, as the UI's backfill would: one run with a range of partitions."""
     facts.on_progress.set(report)
-    ops = ("candles", "open_interest_and_totals", "funding_rates", "liquidations")
     return _run(
         "ingest",
         tags=range_tags(exchange, first_day, last_day),
-        run_config={"ops": {op: {"config": {"assets": assets}} for op in ops}} if assets else None,
-        asset_selection=[dg.AssetKey(["raw", dataset]) for dataset in datasets] or None,
+        run_config={"ops": {op_of(dataset): {"config": {"assets": assets}} for dataset in datasets}}
+        if assets
+        else None,
+        asset_selection=[dg.AssetKey(["raw", dataset]) for dataset in datasets],
     )
 
 
