@@ -466,8 +466,13 @@ def _stage(stages: dict[str, float], name: str):
 def _write_scenario(folder: Path) -> None:
     from orchestration.sandbox.scenario import write_tape
 
+    # In a process of its own, which gives the memory of 300 simulated days back.
+    writer = get_context("spawn").Process(target=write_tape, args=(folder,))
     with err.status(f"writing the simulated tape {DEMO}"):
-        write_tape(folder)
+        writer.start()
+        writer.join()
+    if writer.exitcode != 0:
+        raise RuntimeError(f"the tape {DEMO} could not be written")
 
 
 def _print_demo(settings: Settings, stages: dict[str, float]) -> None:
