@@ -5,7 +5,6 @@ Here belongs parsing of words and printing. What a command does lives in `defs.l
 
 import os
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -197,7 +196,7 @@ def up(port: Annotated[int, typer.Option(min=1, max=65535)] = 3000) -> None:
     _in_children(settings, {"dead runs": ("mark_dead_runs",)})
     out.print(f"Dagster UI: http://127.0.0.1:{port}   home: {settings.home}", soft_wrap=True)
     command = ["dagster", "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    sys.exit(subprocess.run([str(Path(sys.executable).with_name(command[0])), *command[1:]], check=False).returncode)
+    os.execv(Path(sys.executable).with_name(command[0]), command)  # in our place, so that signals reach it
 
 
 @app.command()
