@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 RAW_DATASETS = (*universe.DATASETS, "coverage")
-TIMELESS_DAY = ""  # instruments have no day: one file per exchange
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,12 @@ def write(
     incoming = _arrow(rows, terms, feed, now)
     connection = _connect()
     connection.register("incoming_rows", incoming)
-    connection.execute(f"create table incoming as select *, {_day(terms)} as day_text from incoming_rows")
-    days = connection.execute("select distinct exchange, day_text from incoming order by all").fetchall()
-    folders = [_folder(home / "raw", dataset, exchange, day) for exchange, day in days]
-    _load_current(connection, terms, [file for folder in folders for file in sorted(folder.glob("*.parquet"))])
+    connection.execute(f"create table incoming as select *, {_folder(home, terms)} as folder from incoming_rows")
+    folders = [Path(folder) for (folder,) in connection.execute("select distinct folder from incoming").fetchall()]
+    _load_current(connection, terms, sorted(file for folder in folders for file in folder.glob("*.parquet")))
     _find_changes(connection, terms)
     _keep_superseded(connection, home, now)
-    _rewrite(connection, terms, home, dataset, segment)
+    _rewrite(connection, terms, segment)
     new, changed = connection.execute(
         "select count(*) filter (revision = 0), count(*) filter (revision > 0) from changes"
     ).fetchone()
@@ -236,13 +234,10 @@ def _connect(path: Path | str = ":memory:", read_only: bool = False) -> "duckdb.
     return connection
 
 
-def _day(terms: Contract) -> str:
-    return f"strftime({terms.time}, '%Y-%m-%d')" if terms.time else f"'{TIMELESS_DAY}'"
-
-
-def _folder(root: Path, dataset: str, exchange: str, day: str) -> Path:
-    folder = root / dataset / f"exchange={exchange}"
-    return folder / f"date={day}" if day else folder
+def _folder(home: Path, terms: Contract) -> str:
+    """The SQL expression of a row's folder; instruments have no day, so one folder per exchange."""
+    day = f" || strftime({terms.time}, '/date=%Y-%m-%d')" if terms.time else ""
+    return f"'{home}/raw/{terms.name}/exchange=' || exchange{day}"
 
 
 def _load_current(connection: "duckdb.DuckDBPyConnection", terms: Contract, files: list[Path]) -> None:
@@ -283,12 +278,11 @@ def _keep_superseded(connection: "duckdb.DuckDBPyConnection", home: Path, now: d
         _write_parquet(rows, folder / f"{now:%Y%m%dT%H%M%S%f}-{len(list(folder.glob('*')))}.parquet")
 
 
-def _rewrite(connection: "duckdb.DuckDBPyConnection", terms: Contract, home: Path, dataset: str, segment: str) -> None:
+def _rewrite(connection: "duckdb.DuckDBPyConnection", terms: Contract, segment: str) -> None:
     """Replaces every file that gains or loses rows: first those that gain, so that no row is ever nowhere."""
     keyed = ", ".join(terms.key)
     kept = f"select * from current where not is_stale and ({keyed}) not in (select ({keyed}) from changes)"
-    folder = f"'{home}/raw/{dataset}/exchange=' || exchange" + (" || '/date=' || day_text" if terms.time else "")
-    connection.execute(f"create table gained as select *, {folder} || '/{segment}.parquet' as file from changes")
+    connection.execute(f"create table gained as select *, folder || '/{segment}.parquet' as file from changes")
     gaining = {file for (file,) in connection.execute("select distinct file from gained").fetchall()}
     losing = {file for (file,) in connection.execute("select distinct file from replaced").fetchall()} - gaining
     columns = ", ".join(terms.arrow_schema.names)
