@@ -5,170 +5,179 @@ look like in `contracts`; who may run when in `defs`.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import contracts, coverage, exchanges, lake, universe
+from orchestration import contracts, coverage, exchanges, universe
+from orchestration.lake import facts
+
+if TYPE_CHECKING:
+    import ccxt
 
 CHUNK = timedelta(days=125)  # 3,000 hourly bars: whole largest pages, and a bound on what a killed run must ask again
 
-on_progress: ContextVar[Callable[[dict], None]] = ContextVar("on_progress", default=lambda step: None)
 
+@dataclass(frozen=True)
+class Progress:
+    """How far the datasets of one endpoint are: hours of the range that are `done` for each of them, and the symbol."""
 
-@dataclass
-class Session:
-    """A run's connection to one exchange: its client, what it lists, and why it can't be reached, if so."""
-
-    exchange: str
-    client: object
-    listed: pd.DataFrame | None = None
-    failure: str | None = None
-    is_snapshot_kept: bool = False
+    datasets: tuple[str, ...]
+    symbol: str
+    done: float
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What to fetch: datasets of an exchange for assets over [start, end)."""
+class Fetch:
+    """What one fetch needs: the exchange's client and what to ask it for, `assets` of the `watched` over [start, end).
 
-    exchange: str
+    `now` is the as-of clock, `show` hears how far it is.
+    """
+
+    client: "ccxt.Exchange"
+    home: Path
     datasets: tuple[str, ...]
     assets: tuple[str, ...]
+    watched: tuple[str, ...]
     start: datetime
     end: datetime
+    now: datetime
+    show: Callable[[Progress], None] = lambda progress: None
+
+    @property
+    def last(self) -> datetime:
+        """The end of the last closed hour of the range."""
+        return min(self.end, pd.Timestamp(self.now).floor("h").to_pydatetime())
 
 
 @dataclass
 class Outcome:
     """What became of a dataset: rows written and quarantined, hours not observed by reason, failures by reason."""
 
-    written: lake.Written = field(default_factory=lake.Written)
+    written: facts.Written = field(default_factory=facts.Written)
     quarantined: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
-    def __add__(self, other: "Outcome") -> "Outcome":
-        notes = {
-            reason: self.notes.get(reason, 0) + other.notes.get(reason, 0) for reason in {**self.notes, **other.notes}
-        }
-        return Outcome(
-            self.written + other.written, self.quarantined + other.quarantined, notes, self.failures + other.failures
-        )
 
+def fetch_range(fetch: Fetch) -> dict[str, Outcome]:
+    """Fetches a range into raw facts, chunk by chunk, and leaves one receipt per dataset, symbol and state.
 
-def open_session(exchange: str, exchange_url: str | None, assets: tuple[str, ...]) -> Session:
-    """Connects to an exchange and asks what it lists; one that can't be reached is remembered as such, not raised."""
-    session = Session(exchange, exchanges.open_client(exchange, exchange_url))
-    try:
-        session.listed = exchanges.fetch_instruments(session.client, assets)
-    except exchanges.FetchFailed as failure:
-        session.failure = str(failure)
-    return session
-
-
-def keep_instruments(session: Session, home: Path, assets: tuple[str, ...], now: datetime) -> lake.Written:
-    """Writes what the exchange lists of `assets`, and a receipt `unavailable` for what it doesn't list."""
-    session.is_snapshot_kept = True
-    lake.prepare(home)
-    known = lake.read_raw(home, "instruments", f"exchange = '{session.exchange}'")
-    if session.listed is not None and session.listed.empty and not known.empty:
-        session.failure = f"{session.exchange}: instruments: lists none of those it listed before"
-        session.listed = None
-    if session.listed is None:
-        return lake.Written()
-    written = _write_good(home, "instruments", session.listed, now)[0]
-    today = pd.Timestamp(now).floor("D")
-    for symbol in sorted({universe.expected_symbol(asset) for asset in assets} - set(session.listed["symbol"])):
-        reason = f"{session.exchange} does not list it"
-        states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
-        _leave_receipts(home, coverage.receipts(session.exchange, "instruments", symbol, states), now)
-    return written
-
-
-def fetch_range(session: Session, home: Path, scope: Scope, now: datetime) -> dict[str, Outcome]:
-    """Fetches a scope into raw facts, chunk by chunk, and leaves one receipt per dataset, symbol and state.
-
-    Returns the outcome of every dataset that the exchange serves. A failure ends up in the outcome and in `failed`
-    receipts; what had arrived before is kept.
+    Returns the outcome of `instruments` and of every dataset asked for that the exchange serves. A failure ends up in
+    the outcome and in `failed` receipts; what had arrived before is kept.
     """
-    lake.prepare(home)
-    end = min(scope.end, pd.Timestamp(now).floor("h").to_pydatetime())
-    outcomes = {}
-    for group in exchanges.dataset_groups(scope.exchange):
-        datasets = tuple(dataset for dataset in group if dataset in scope.datasets)
+    facts.prepare(fetch.home)
+    listed, failure = _listed(fetch)
+    outcomes = {"instruments": Outcome(failures=[failure] if failure else [])}
+    if listed is None:  # what was expected stands in for what can't be asked
+        listed = pd.DataFrame({"symbol": [universe.expected_symbol(asset) for asset in fetch.assets]})
+    else:
+        outcomes["instruments"].written = _keep_instruments(fetch, listed)
+        listed = listed[listed["asset"].isin(fetch.assets)]
+    for group in exchanges.dataset_groups(fetch.client.id):
+        datasets = tuple(dataset for dataset in group if dataset in fetch.datasets)
         if datasets:
-            outcomes |= _fetch_group(session, home, scope, datasets, end, now)
+            fetched, failure = _fetch_group(fetch, listed, datasets, failure)
+            outcomes |= fetched
     return outcomes
 
 
+def _listed(fetch: Fetch) -> tuple[pd.DataFrame | None, str | None]:
+    """What the exchange lists of the watched assets, or None and why it can't be told."""
+    try:
+        listed = exchanges.fetch_instruments(fetch.client, fetch.watched)
+    except exchanges.FetchFailed as failure:
+        return None, str(failure)
+    if listed.empty and not facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'").empty:
+        return None, f"{fetch.client.id}: instruments: lists none of those it listed before"
+    return listed, None
+
+
+def _keep_instruments(fetch: Fetch, listed: pd.DataFrame) -> facts.Written:
+    """Writes what the exchange lists, and a receipt `unavailable` for what it doesn't list."""
+    written = _write_good(fetch, "instruments", listed)[0]
+    today = pd.Timestamp(fetch.now).floor("D")
+    reason = f"{fetch.client.id} does not list it"
+    states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
+    for symbol in sorted({universe.expected_symbol(asset) for asset in fetch.watched} - set(listed["symbol"])):
+        _leave_receipts(fetch, coverage.receipts(fetch.client.id, "instruments", symbol, states))
+    return written
+
+
 def _fetch_group(
-    session: Session, home: Path, scope: Scope, datasets: tuple[str, ...], end: datetime, now: datetime
-) -> dict[str, Outcome]:
-    """Datasets of one endpoint: one request serves all of them."""
+    fetch: Fetch, instruments: pd.DataFrame, datasets: tuple[str, ...], out_of_reach: str | None
+) -> tuple[dict[str, Outcome], str | None]:
+    """Datasets of one endpoint, asked for together; and why the exchange is out of reach, if it is."""
     outcomes = {dataset: Outcome() for dataset in datasets}
-    instruments = _instruments(session, scope.assets)
-    failures = dict.fromkeys(instruments["symbol"], session.failure) if session.failure else {}
+    failures = dict.fromkeys(instruments["symbol"], out_of_reach) if out_of_reach else {}
     seen: dict[tuple[str, str], list[pd.Series]] = {}
     events_from: dict[str, datetime | None] = {}
-    for chunk_start, chunk_end in _chunks(scope.start, end):
+    for chunk in _chunks(fetch.start, fetch.last):
         frames: dict[str, list[pd.DataFrame]] = {dataset: [] for dataset in datasets}
         for instrument in instruments.to_dict("records"):
             symbol = instrument["symbol"]
             if symbol in failures:
                 continue
             try:
-                for page in exchanges.fetch(session.client, datasets, instrument, chunk_start, chunk_end, now):
+                for page in exchanges.fetch(fetch.client, datasets, instrument, *chunk, fetch.now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
-                    if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk_start):
+                    if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk[0]):
                         events_from[symbol] = page.covered_from
             except exchanges.FetchFailed as failure:
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
-                    session.failure = str(failure)
-                    failures = {symbol: failures.get(symbol, session.failure) for symbol in instruments["symbol"]}
-            _tell(scope, datasets, symbol, chunk_end, end)
+                    out_of_reach = str(failure)
+                    failures = {symbol: failures.get(symbol, out_of_reach) for symbol in instruments["symbol"]}
+            fetch.show(Progress(datasets, symbol, (chunk[1] - fetch.start) / timedelta(hours=1)))
         for dataset, parts in frames.items():
             if parts:
-                written, quarantined, good = _write_good(home, dataset, pd.concat(parts, ignore_index=True), now)
+                rows = pd.concat(parts, ignore_index=True)
+                written, quarantined, good = _write_good(fetch, dataset, rows)
                 outcomes[dataset].written += written
                 outcomes[dataset].quarantined += quarantined
-                for symbol, rows in good.groupby("symbol"):
-                    seen.setdefault((dataset, symbol), []).append(rows[contracts.contract(dataset).time])
+                for symbol, kept in good.groupby("symbol"):
+                    seen.setdefault((dataset, symbol), []).append(kept[contracts.contract(dataset).time])
     for dataset in datasets:
-        receipts = [pd.DataFrame(columns=coverage.COLUMNS)]
-        for symbol in instruments["symbol"]:
-            stamps = pd.concat(seen.get((dataset, symbol), [pd.Series(dtype="datetime64[us, UTC]")]))
-            states = _states(scope, dataset, stamps, events_from.get(symbol), end, now)
-            if symbol in failures:
-                states.loc[states["state"] != "complete", ["state", "reason"]] = ("failed", failures[symbol])
-            receipts.append(coverage.receipts(scope.exchange, dataset, symbol, states))
-            for reason, hours in states["reason"].dropna().value_counts().items():
-                outcomes[dataset].notes[f"{symbol}: {reason}"] = int(hours)
-        _leave_receipts(home, pd.concat(receipts, ignore_index=True), now)
+        stamps = {symbol: seen.get((dataset, symbol), []) for symbol in instruments["symbol"]}
+        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures)
         outcomes[dataset].failures = sorted(set(failures.values()))
-    return outcomes
+    return outcomes, out_of_reach
 
 
-def import_file(
-    home: Path, dataset: str, file: str, now: datetime, slot: Callable[[str], AbstractContextManager]
-) -> Outcome:
+def _account_for(
+    fetch: Fetch,
+    dataset: str,
+    stamps: dict[str, list[pd.Series]],
+    events_from: dict[str, datetime | None],
+    failures: dict[str, str],
+) -> dict[str, int]:
+    """Leaves the receipts of a dataset, given what came by symbol; returns the hours not observed by their reason."""
+    receipts, notes = [pd.DataFrame(columns=coverage.COLUMNS)], {}
+    for symbol, parts in stamps.items():
+        came = pd.concat(parts) if parts else pd.Series(dtype="datetime64[us, UTC]")
+        states = _states(fetch, dataset, came, events_from.get(symbol))
+        if symbol in failures:
+            states.loc[states["state"] != "complete", ["state", "reason"]] = ("failed", failures[symbol])
+        receipts.append(coverage.receipts(fetch.client.id, dataset, symbol, states))
+        for reason, hours in states["reason"].dropna().value_counts().items():
+            notes[f"{symbol}: {reason}"] = int(hours)
+    _leave_receipts(fetch, pd.concat(receipts, ignore_index=True))
+    return notes
+
+
+def import_file(home: Path, dataset: str, file: str, now: datetime) -> Outcome:
     """Takes a user's archive (Parquet or CSV in the contract's columns) through the same border as a fetch.
 
-    `slot(exchange)` keeps other writers of that exchange away. Raises ValueError like `read_archive`.
+    Raises ValueError like `read_archive`.
     """
     frame = read_archive(dataset, file)
     good, refused = contracts.validate(frame, dataset, now)
-    lake.quarantine(home, dataset, refused, "import", now)
-    outcome = Outcome(quarantined=len(refused))
-    for exchange, rows in good.groupby("exchange"):
-        with slot(exchange):
-            outcome.written += lake.write(home, dataset, rows, "import", now)
-    return outcome
+    facts.quarantine(home, dataset, refused, "import", now)
+    return Outcome(written=facts.write(home, dataset, good, "import", now), quarantined=len(refused))
 
 
 def read_archive(dataset: str, file: str) -> pd.DataFrame:
@@ -189,14 +198,14 @@ def read_archive(dataset: str, file: str) -> pd.DataFrame:
         contracts.check_columns(frame, dataset)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
-    return frame.assign(payload=lake.as_json(frame))
+    return frame.assign(payload=facts.as_json(frame))
 
 
 def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -> bool:
     """Whether every dataset that the exchange serves has a complete receipt for the last hour of a day."""
-    lake.prepare(home)
+    facts.prepare(home)
     last_hour = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
-    receipts = lake.read_raw(home, "coverage", f"exchange = '{exchange}' and end_at > timestamptz '{last_hour}'")
+    receipts = facts.read_raw(home, "coverage", f"exchange = '{exchange}' and end_at > timestamptz '{last_hour}'")
     held = receipts[(receipts["start_at"] <= last_hour) & (receipts["end_at"] >= last_hour + timedelta(hours=1))]
     told = set(held.loc[held["state"] == "complete", ["dataset", "symbol"]].itertuples(index=False, name=None))
     unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
@@ -205,49 +214,31 @@ def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -
     return all((dataset, symbol) in told for dataset in datasets for symbol in symbols)
 
 
-def _instruments(session: Session, assets: tuple[str, ...]) -> pd.DataFrame:
-    """What to ask for: the listed ones of `assets`, or the expected ones where the exchange can't even be asked."""
-    symbols = [universe.expected_symbol(asset) for asset in assets]
-    if session.listed is None:
-        return pd.DataFrame({"symbol": symbols})
-    return session.listed[session.listed["symbol"].isin(symbols)]
-
-
 def _chunks(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     while start < end:
         yield start, min(start + CHUNK, end)
         start += CHUNK
 
 
-def _states(
-    scope: Scope, dataset: str, stamps: pd.Series, events_from: datetime | None, end: datetime, now: datetime
-) -> pd.DataFrame:
+def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime | None) -> pd.DataFrame:
     if dataset == "liquidations":
-        states = coverage.event_states(events_from, scope.start, end)
+        states = coverage.event_states(events_from, fetch.start, fetch.last)
     elif dataset == "funding_rates":
-        states = coverage.funding_states(stamps, scope.start, end)
+        states = coverage.funding_states(stamps, fetch.start, fetch.last)
     else:
-        states = coverage.series_states(stamps, scope.start, end)
-    oldest = exchanges.earliest(scope.exchange, dataset, now)
+        states = coverage.series_states(stamps, fetch.start, fetch.last)
+    oldest = exchanges.earliest(fetch.client.id, dataset, fetch.now)
     if oldest is not None:
-        states.loc[states.index < oldest] = ("unavailable", exchanges.DEPTH[scope.exchange, dataset][1])
+        states.loc[states.index < oldest] = ("unavailable", exchanges.DEPTH[fetch.client.id, dataset][1])
     return states
 
 
-def _write_good(home: Path, dataset: str, frame: pd.DataFrame, now: datetime) -> tuple[lake.Written, int, pd.DataFrame]:
-    good, refused = contracts.validate(frame, dataset, now)
-    lake.quarantine(home, dataset, refused, "rest", now)
-    return lake.write(home, dataset, good, "rest", now), len(refused), good
+def _write_good(fetch: Fetch, dataset: str, rows: pd.DataFrame) -> tuple[facts.Written, int, pd.DataFrame]:
+    good, refused = contracts.validate(rows, dataset, fetch.now)
+    facts.quarantine(fetch.home, dataset, refused, "rest", fetch.now)
+    return facts.write(fetch.home, dataset, good, "rest", fetch.now), len(refused), good
 
 
-def _leave_receipts(home: Path, receipts: pd.DataFrame, now: datetime) -> None:
+def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:
     if not receipts.empty:
-        _write_good(home, "coverage", receipts, now)
-
-
-def _tell(scope: Scope, datasets: tuple[str, ...], symbol: str, chunk_end: datetime, end: datetime) -> None:
-    hours = (scope.end - scope.start).total_seconds() / 3600
-    done = (chunk_end - scope.start).total_seconds() / 3600 if chunk_end < end else hours
-    on_progress.get()(
-        {"exchange": scope.exchange, "datasets": datasets, "symbol": symbol, "done": done, "total": hours}
-    )
+        _write_good(fetch, "coverage", receipts)

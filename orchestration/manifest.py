@@ -1,9 +1,10 @@
 """dbt's manifest, from which Dagster learns the models: made where it is missing or older than the dbt project.
 
-Here belongs parsing alone, so that it can go on while heavier things are loaded. A home has a manifest of its own,
-since what dbt has parsed holds the home's path.
+Here belongs parsing alone. A home has a manifest of its own, since what dbt has parsed holds the home's path.
 """
 
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,30 +18,30 @@ def target(home: Path) -> Path:
     return home / "dbt"
 
 
-def start_parsing(home: Path) -> subprocess.Popen | None:
-    """Starts `dbt parse` where the manifest is not up to date, so that a fresh clone just works; None where it is."""
-    manifest = target(home) / "manifest.json"
-    if manifest.exists() and manifest.stat().st_mtime > max(file.stat().st_mtime for file in _sources()):
-        return None
-    command = [
-        DBT,
-        "--quiet",
-        "parse",
-        "--project-dir",
-        PROJECT,
-        "--profiles-dir",
-        PROJECT,
-        "--target-path",
-        target(home),
-    ]
-    return subprocess.Popen([*map(str, command), "--log-path", str(target(home))])
-
-
 def parse(home: Path) -> None:
-    """Waits until the manifest is up to date; RuntimeError if dbt can't parse the project."""
-    parsing = start_parsing(home)
-    if parsing and parsing.wait() != 0:
-        raise RuntimeError(f"dbt can't parse {PROJECT}: see {target(home) / 'dbt.log'}")
+    """Runs `dbt parse` where the manifest is missing or out of date, so that a fresh clone just works.
+
+    Whoever comes while another process parses waits for it. Raises RuntimeError if dbt can't parse the project.
+    """
+    folder = target(home)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".parsing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_fresh(folder / "manifest.json"):
+            options = {
+                "--project-dir": PROJECT,
+                "--profiles-dir": PROJECT,
+                "--target-path": folder,
+                "--log-path": folder,
+            }
+            command = [DBT, "--quiet", "parse", *(word for option in options.items() for word in option)]
+            environment = {**os.environ, "MARKET_STRESS_HOME": str(home)}
+            if subprocess.run([str(word) for word in command], env=environment, check=False).returncode != 0:
+                raise RuntimeError(f"dbt can't parse {PROJECT}: see {folder / 'dbt.log'}")
+
+
+def _is_fresh(manifest: Path) -> bool:
+    return manifest.exists() and manifest.stat().st_mtime > max(file.stat().st_mtime for file in _sources())
 
 
 def _sources() -> list[Path]:

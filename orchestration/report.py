@@ -17,7 +17,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration import lake, stress, universe
+from orchestration import stress, universe
+from orchestration.lake import publish as lake
 
 if TYPE_CHECKING:
     import altair

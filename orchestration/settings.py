@@ -29,10 +29,6 @@ class Settings:
             fixed_now=parse_moment("MARKET_STRESS_NOW", now) if now else None,
         )
 
-    def export_home(self) -> None:
-        """Tells dbt, which runs in another folder, where home is: absolute."""
-        os.environ["MARKET_STRESS_HOME"] = str(self.home)
-
     def now(self) -> datetime:
         """The as-of clock in UTC."""
         return self.fixed_now or datetime.now(UTC)

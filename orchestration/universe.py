@@ -9,12 +9,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 EXCHANGES = ("binance", "bybit", "okx", "gate")
 DATASETS = ("instruments", "candles", "open_interest", "funding_rates", "liquidation_totals", "liquidations")
+RAW_DATASETS = (*DATASETS, "coverage")
 
 Completeness = Literal["complete", "totals", "sampled"]
 
@@ -166,21 +166,3 @@ def feed(exchange: str, dataset: str) -> Feed:
 def expected_symbol(asset: str) -> str:
     """ccxt's unified symbol of the linear perpetual that we watch."""
     return f"{asset}/USDT:USDT"
-
-
-def watched(universe: Universe, unlisted: set[tuple[str, str]]) -> pd.DataFrame:
-    """exchange, asset, symbol: every watched pair less the (exchange, symbol) that an exchange is known not to list."""
-    rows = [
-        (exchange, asset, expected_symbol(asset))
-        for exchange in universe.exchanges
-        for asset in universe.assets
-        if (exchange, expected_symbol(asset)) not in unlisted
-    ]
-    return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
-
-
-def feed_epochs() -> pd.DataFrame:
-    """exchange, dataset, since_at (UTC), completeness: the declared nature of every liquidation feed."""
-    frame = pd.DataFrame([(e.exchange, e.dataset, e.since, e.completeness) for e in FEED_EPOCHS])
-    frame.columns = ["exchange", "dataset", "since_at", "completeness"]
-    return frame.assign(since_at=pd.to_datetime(frame["since_at"], utc=True))

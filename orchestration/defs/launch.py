@@ -1,18 +1,22 @@
 """Starts the jobs from outside the UI, recorded in the same instance, so that what the command line did is seen there.
 
-Here belongs what the CLI needs of Dagster. Each function runs in a process of its own, which a fork server has already
-loaded with this module, so that several exchanges are fetched at once and nobody waits for the imports twice.
+Here belongs what the command line needs of Dagster. How runs are known to live is the matter of `runs`.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
+from pathlib import Path
+from shutil import rmtree
+from threading import Event, Thread
 
 import dagster as dg
 
-from orchestration import ingest as facts
-from orchestration.defs.ingest import op_of, range_tags
-from orchestration.defs.resources import free_slots_of_dead_runs
+from orchestration.defs import ingest
+from orchestration.defs.runs import LAUNCHER_TAG, fail_dead_runs, launching, living
 
 
 @dataclass(frozen=True)
@@ -26,71 +30,109 @@ class Ended:
     observed: list[dict] = field(default_factory=list)
 
 
+def ingest_job() -> dg.JobDefinition:
+    """The job of raw assets alone: its steps need nothing of dbt, nor of what comes after it."""
+    return ingest.ingestion().resolve_job_def("ingest")
+
+
 @cache
-def loaded() -> dg.Definitions:
+def refresh_job() -> dg.JobDefinition:
+    """The job that makes the warehouse and what leaves the house."""
     from orchestration.definitions import defs  # not above: this module is itself among what defs() loads
 
-    definitions = defs()
-    definitions.resolve_all_job_defs()
-    return definitions
+    return defs().resolve_job_def("refresh")
 
 
 def run_ingest(
-    exchange: str, first_day: str, last_day: str, datasets: list[str], assets: list[str], report: Callable[[dict], None]
+    home: Path,
+    days: tuple[date, date],
+    datasets: Mapping[str, Sequence[str]],
+    assets: Sequence[str],
+    show: Callable[[str, dict], None] = lambda exchange, progress: None,
 ) -> Ended:
-    """Fetches an exchange's days, both included, as the UI's backfill would: one run with a range of partitions."""
-    facts.on_progress.set(report)
-    return _run(
-        "ingest",
-        tags=range_tags(exchange, first_day, last_day),
-        run_config={"ops": {op_of(dataset): {"config": {"assets": assets}} for dataset in datasets}}
-        if assets
-        else None,
-        asset_selection=[dg.AssetKey(["raw", dataset]) for dataset in datasets],
-    )
+    """Fetches `datasets` (by exchange) of the days from the first to the last: one run, exchanges side by side.
+
+    Without `assets` all of the universe. `show` hears of an exchange how many `hours` of its datasets are done, and
+    `what` it is at.
+    """
+    selection = [
+        ingest.raw_key(exchange, dataset)
+        for exchange, wanted in datasets.items()
+        for dataset in ingest.served(exchange)
+        if dataset == "instruments" or dataset in wanted
+    ]
+    config = {f"raw_{exchange}": {"config": {"assets": list(assets)}} for exchange in datasets}
+    with dg.DagsterInstance.get() as instance, launching(instance) as tags:
+        with _watched(ingest.progress_folder(home, tags[LAUNCHER_TAG]), show):
+            ended = dg.execute_job(
+                dg.reconstructable(ingest_job),
+                instance=instance,
+                run_config={"ops": config},
+                tags={**tags, **ingest.range_tags(*days)},
+                asset_selection=selection,
+            )
+        return _ended(ended)
+
+
+@contextmanager
+def _watched(folder: Path, show: Callable[[str, dict], None]) -> Iterator[None]:
+    """Tells `show` what the steps, which are processes of their own, write into the folder about their progress."""
+    is_over = Event()
+
+    def look() -> None:
+        while not is_over.wait(0.2):
+            for file in folder.glob("*.json"):
+                show(file.stem, json.loads(file.read_text()))
+
+    watcher = Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watcher.join()
+        rmtree(folder, ignore_errors=True)
 
 
 def run_import(files: dict[str, list[str]]) -> Ended:
     """Imports archives, by dataset."""
-    return _run("import_archive", run_config={"ops": {"import_files": {"config": {"files": files}}}})
+    return _run(ingest.import_archive, run_config={"ops": {"import_files": {"config": {"files": files}}}})
 
 
 def run_refresh(tables: Sequence[str] = ()) -> Ended:
     """dbt, checks, gate, market_stress, publish, brief; or only the assets of these names."""
-    return _run("refresh", asset_selection=[dg.AssetKey(table) for table in tables] or None)
+    return _run(refresh_job(), asset_selection=[dg.AssetKey(table) for table in tables] or None)
 
 
-def mark_dead_runs() -> None:
-    """Marks runs whose process was killed as failed and frees their pool slots, before anything is started."""
+@contextmanager
+def serving_ui() -> Iterator[None]:
+    """Cleans up after dead runs and shows that runs started by the UI have somebody who looks after them."""
     with dg.DagsterInstance.get() as instance:
-        free_slots_of_dead_runs(instance)
+        fail_dead_runs(instance)
+        with living(Path(instance.root_directory) / "alive", "up"):
+            yield
 
 
-def _run(job: str, **settings) -> Ended:
-    with dg.DagsterInstance.get() as instance:
-        free_slots_of_dead_runs(instance)
-        definition = loaded().resolve_job_def(job)
-        ended = definition.execute_in_process(instance=instance, raise_on_error=False, **settings)
-        faults = []
-        for event in ended.all_events:
-            if event.is_step_failure:
-                faults.append(_one_line(event.step_failure_data))
-            is_verdict = event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-            if is_verdict and not event.asset_check_evaluation_data.passed:
-                check = event.asset_check_evaluation_data
-                if check.severity is dg.AssetCheckSeverity.ERROR:
-                    faults.append(f"check failed: {check.asset_key.to_user_string()}: {check.check_name}")
-        materialized = {
-            event.asset_key.to_user_string(): _plain(event.materialization.metadata)
-            for event in ended.all_events
-            if event.is_step_materialization and event.asset_key
-        }
-        observed = [
-            _plain(event.asset_observation_data.asset_observation.metadata)
-            for event in ended.all_events
-            if event.is_asset_observation
-        ]
-        return Ended(ended.run_id, ended.success, faults, materialized, observed)
+def _run(job: dg.JobDefinition, **settings) -> Ended:
+    with dg.DagsterInstance.get() as instance, launching(instance) as tags:
+        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, **settings)
+        return _ended(ended)
+
+
+def _ended(result) -> Ended:
+    faults, materialized, observed = [], {}, []
+    for event in result.all_events:
+        if event.is_step_failure:
+            faults.append(_one_line(event.step_failure_data))
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+                faults.append(f"check failed: {check.asset_key.to_user_string()}: {check.check_name}")
+        elif event.is_step_materialization and event.asset_key:
+            materialized[event.asset_key.to_user_string()] = _plain(event.materialization.metadata)
+        elif event.is_asset_observation:
+            observed.append(_plain(event.asset_observation_data.asset_observation.metadata))
+    return Ended(result.run_id, result.success, faults, materialized, observed)
 
 
 def _plain(metadata) -> dict:

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from orchestration import lake
-from orchestration.defs.ingest import TICK_TAG, ingest
+from orchestration.defs.ingest import TICK_TAG
 from orchestration.defs.quality import INPUTS, built_by, closed_by, meets_expectations
-from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, pool_slot
+from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL
+from orchestration.defs.runs import working_for
 from orchestration.defs.warehouse import dbt_models
 from orchestration.settings import Settings
 
@@ -15,6 +15,7 @@ from orchestration.settings import Settings
     group_name="published",
     kinds={"python", "duckdb"},
     owners=OWNERS,
+    pool=WAREHOUSE_POOL,
 )
 def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """The market-stress score by as-of hour and asset, and with it the published warehouse.
@@ -22,10 +23,11 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     Refuses while the gate is closed; the last good warehouse then stays in place.
     """
     from orchestration import contracts, stress
+    from orchestration.lake.publish import publish, read_only
 
     settings = Settings.from_environment()
-    with pool_slot(context.op_execution_context, WAREHOUSE_POOL):
-        with lake.read_only(settings.home, "build.duckdb") as build:
+    with working_for(context.op_execution_context):
+        with read_only(settings.home, "build.duckdb") as build:
             reasons = closed_by(context.instance, *built_by(build))
             if reasons:
                 lines = "\n".join(f"- {reason}" for reason in reasons)
@@ -37,7 +39,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             measures = build.execute("select * from stress_measures_hourly").df()
         scores = stress.market_stress(measures, settings.universe.score.warm_up_days)
         contracts.check_published(scores)
-        warehouse = lake.publish(settings.home, scores, settings.universe.keep_published_days, settings.now())
+        warehouse = publish(settings.home, scores, settings.universe.keep_published_days, settings.now())
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(scores),
@@ -89,26 +91,32 @@ def _column_schema() -> dg.TableSchema:
     )
 
 
-refresh = dg.define_asset_job(
-    "refresh",
-    selection=dg.AssetSelection.assets(dbt_models, market_stress, brief) | dg.AssetSelection.checks(meets_expectations),
-    description="dbt, checks, gate, market_stress, publish, report: works with what has landed.",
-)
+@dg.definitions
+def publishing() -> dg.Definitions:
+    """The job that makes what leaves the house, and the sensor that starts it."""
+    job = dg.define_asset_job(
+        "refresh",
+        selection=dg.AssetSelection.assets(dbt_models(), market_stress, brief)
+        | dg.AssetSelection.checks(meets_expectations),
+        executor_def=dg.in_process_executor,  # one step after the other, and what one has imported serves the next
+        description="dbt, checks, gate, market_stress, publish, report: works with what has landed.",
+    )
+    is_clock_fixed = Settings.from_environment().fixed_now is not None
 
+    @dg.sensor(
+        job=job,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.STOPPED if is_clock_fixed else dg.DefaultSensorStatus.RUNNING,
+    )
+    def refresh_after_ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """One refresh per tick of the schedule, once its ingest runs have ended, whether or not an exchange failed."""
+        scheduled = dg.RunsFilter(tags={"dagster/schedule_name": "ingest_hourly"})
+        ran = [run for run in context.instance.get_runs(scheduled, limit=50) if TICK_TAG in run.tags]
+        if not ran:
+            return dg.SkipReason("no scheduled ingest has run yet")
+        tick = max(run.tags[TICK_TAG] for run in ran)
+        if any(not run.is_finished for run in ran if run.tags[TICK_TAG] == tick):
+            return dg.SkipReason(f"ingest of {tick} is still running")
+        return dg.RunRequest(run_key=tick)
 
-@dg.sensor(
-    job=refresh,
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.STOPPED
-    if Settings.from_environment().fixed_now
-    else dg.DefaultSensorStatus.RUNNING,
-)
-def refresh_after_ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One refresh per tick of the schedule, once its ingest runs have ended, whether or not an exchange failed."""
-    ran = context.instance.get_runs(dg.RunsFilter(job_name=ingest.name), limit=50)
-    ticks = sorted({run.tags[TICK_TAG] for run in ran if TICK_TAG in run.tags})
-    if not ticks:
-        return dg.SkipReason("no scheduled ingest has run yet")
-    if any(not run.is_finished for run in ran if run.tags.get(TICK_TAG) == ticks[-1]):
-        return dg.SkipReason(f"ingest of {ticks[-1]} is still running")
-    return dg.RunRequest(run_key=ticks[-1])
+    return dg.Definitions(assets=[market_stress, brief], jobs=[job], sensors=[refresh_after_ingest])

@@ -6,8 +6,8 @@ figures, never missing ones.
 
 import dagster as dg
 
-from orchestration import lake
-from orchestration.defs.resources import WAREHOUSE_POOL, pool_slot
+from orchestration.defs.resources import WAREHOUSE_POOL
+from orchestration.defs.runs import working_for
 from orchestration.defs.warehouse import dbt_models
 from orchestration.settings import Settings
 
@@ -19,16 +19,19 @@ INPUTS = ("stress_measures_hourly", "market_hourly", "market_daily", "liquidatio
     name="meets_expectations",
     additional_deps=[dg.AssetKey(table) for table in INPUTS[1:]],
     blocking=True,
+    pool=WAREHOUSE_POOL,
 )
 def meets_expectations(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The marts that the score reads meet the Great Expectations suite; its pages are in reports/data_docs."""
     from orchestration import expectations
+    from orchestration.lake.publish import read_only
 
     home = Settings.from_environment().home
-    with pool_slot(context.op_execution_context, WAREHOUSE_POOL), lake.read_only(home, "build.duckdb") as build:
-        frames = {table: build.execute(f"select * from {table}").df() for table in INPUTS}
-        invocation_id, _ = built_by(build)
-    verdict = expectations.evaluate(frames, home / "reports" / "data_docs")
+    with working_for(context.op_execution_context):
+        with read_only(home, "build.duckdb") as build:
+            frames = {table: build.execute(f"select * from {table}").df() for table in INPUTS}
+            invocation_id, _ = built_by(build)
+        verdict = expectations.evaluate(frames, home / "reports" / "data_docs")
     return dg.AssetCheckResult(
         passed=verdict.passed,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -41,7 +44,9 @@ def meets_expectations(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckR
     )
 
 
-GATE_CHECKS = [*dbt_models.check_keys, *(spec.key for spec in meets_expectations.check_specs)]
+def gate_checks() -> list[dg.AssetCheckKey]:
+    """Every check that the gate reads: dbt's tests and ours."""
+    return [*dbt_models().check_keys, *(spec.key for spec in meets_expectations.check_specs)]
 
 
 def built_by(build) -> tuple[str, bool]:
@@ -57,12 +62,13 @@ def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: b
     only inside one run; this holds for a run of its own, too.
     """
     reasons = [] if is_successful else [f"dbt invocation {invocation_id} did not end successfully"]
-    for key in dbt_models.keys:
+    for key in dbt_models().keys:
         event = instance.get_latest_materialization_event(key)
         if not event or _invocation(event.asset_materialization.metadata) != invocation_id:
             reasons.append(f"{key.to_user_string()} was not built by dbt invocation {invocation_id}")
-    verdicts = instance.event_log_storage.get_latest_asset_check_execution_by_key(GATE_CHECKS)
-    for key in GATE_CHECKS:
+    checks = gate_checks()
+    verdicts = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    for key in checks:
         name = f"{key.asset_key.to_user_string()}: {key.name}"
         event = verdicts[key].event.dagster_event if key in verdicts and verdicts[key].event else None
         if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:

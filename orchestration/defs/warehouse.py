@@ -1,41 +1,61 @@
 """The models: everything inside the warehouse, built by dbt and by nothing else."""
 
+import os
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from threading import Thread
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, dbt_assets
 
-from orchestration import lake, manifest
-from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, dbt_project, pool_slot
+from orchestration import manifest
+from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, dbt_project
+from orchestration.defs.runs import working_for
 from orchestration.settings import Settings
 
-manifest.parse(Settings.from_environment().home)
-
-TOLD = {
+DECLARED = {
     "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
     "feed_epochs": "What each liquidation feed is worth, and since when.",
     "settings": "The as-of clock of the build and the score's warm-up.",
 }
-told = [
-    dg.AssetSpec(["universe", name], description=text, group_name="raw", kinds={"parquet"}, owners=OWNERS)
-    for name, text in TOLD.items()
-]
 
 
-@dbt_assets(manifest=dbt_project.manifest_path, name="dbt_models", project=dbt_project)
-def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
+@cache
+def dbt_models() -> dg.AssetsDefinition:
+    """Every model as an asset and every test as a check, read from the manifest, which is made where it is out of date.
+
+    Raises RuntimeError if dbt can't parse the project.
+    """
+    project = dbt_project()
+    manifest.parse(Settings.from_environment().home)
+
+    @dbt_assets(manifest=project.manifest_path, name="dbt_models", project=project, pool=WAREHOUSE_POOL)
+    def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
+        with working_for(context.op_execution_context):
+            yield from _build(context, dbt)
+
+    return models
+
+
+def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
+    from orchestration.lake import facts, inputs, publish
+
     settings = Settings.from_environment()
-    with pool_slot(context.op_execution_context, WAREHOUSE_POOL):
-        lake.prepare(settings.home)
-        lake.tell_dbt(settings.home, settings.universe, settings.now())
-        command = ["build", "--exclude-resource-type", "unit_test"]
-        target = dbt_project.target_path  # one for all builds, as the pool lets only one run: it keeps what was parsed
-        Thread(target=import_module, args=["great_expectations"], daemon=True).start()  # seconds, while dbt works
-        invocation = dbt.cli(command, context=context, raise_on_error=False, target_path=target)
-        events = list(invocation.stream())  # rows can only be counted once dbt has let go of the file
-        rows = lake.row_counts(settings.home)
+    facts.prepare(settings.home)
+    inputs.write_inputs(settings.home, settings.universe, settings.now())
+    os.environ["MARKET_STRESS_HOME"] = str(settings.home)  # absolute: dbt runs in another folder
+    Thread(target=import_module, args=["great_expectations"], daemon=True).start()  # seconds, while dbt works
+    invocation = dbt.cli(
+        ["build", "--exclude-resource-type", "unit_test"],
+        context=context,
+        raise_on_error=False,
+        target_path=manifest.target(
+            settings.home
+        ),  # one for all builds, as the pool lets only one run: it keeps what was parsed
+    )
+    events = list(invocation.stream())  # rows can only be counted once dbt has let go of the file
+    rows = publish.row_counts(settings.home)
     for event in events:
         table = context.asset_key_for_output(event.output_name).path[-1] if isinstance(event, dg.Output) else None
         if table in rows:
@@ -51,3 +71,13 @@ def _results(invocation) -> list[dict]:
         return invocation.get_artifact("run_results.json")["results"]
     except FileNotFoundError:
         return []
+
+
+@dg.definitions
+def warehouse() -> dg.Definitions:
+    """The models, and what is declared rather than observed."""
+    declared = [
+        dg.AssetSpec(["universe", name], description=text, group_name="raw", kinds={"parquet"}, owners=OWNERS)
+        for name, text in DECLARED.items()
+    ]
+    return dg.Definitions(assets=[dbt_models(), *declared])

@@ -1,20 +1,15 @@
-"""Where data lives: raw facts, superseded and quarantined rows, what dbt is told, publishing, read-only connections.
+"""Raw facts: the current row of every key as Parquet, the rows they replaced, the rows that the border refused.
 
-Here belong paths and atomic writes. What a row must look like is `contracts`' matter; what was observed `coverage`'s.
-
-Layout of a home (`$MARKET_STRESS_HOME`): `raw/<dataset>/exchange=<id>/date=<day>/<segment>.parquet` with the current
-row of every key, `raw/superseded/<same path>/` with the rows that were replaced, `quarantine/`, `universe/` (what dbt
-is told about the watch list and the clock), `build.duckdb` (only dbt writes it), `warehouse.duckdb` (published),
-`published/` (earlier ones), `reports/`, `dagster/`.
+Here belong merging and reading. What a row must look like is `contracts`' matter; what was observed `coverage`'s.
 """
 
+import fcntl
 import json
-import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +18,11 @@ import pandas as pd
 
 from orchestration import universe
 from orchestration.contracts import Contract, contract
+from orchestration.lake.files import connect, write_parquet
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow
-
-RAW_DATASETS = (*universe.DATASETS, "coverage")
 
 
 @dataclass(frozen=True)
@@ -44,13 +38,11 @@ class Written:
 
 
 def prepare(home: Path) -> None:
-    """Creates the folders of a home and the zero-row file of every dataset (a glob without files fails in DuckDB)."""
-    for folder in ("raw", "quarantine", "universe", "reports", "dagster"):
-        (home / folder).mkdir(parents=True, exist_ok=True)
-    for dataset in RAW_DATASETS:
+    """Creates the zero-row file of every dataset: a glob without files fails in DuckDB."""
+    for dataset in universe.RAW_DATASETS:
         empty = home / "raw" / dataset / "empty.parquet"
         if not empty.exists():
-            _write_parquet(contract(dataset).arrow_schema.empty_table(), empty)
+            write_parquet(contract(dataset).arrow_schema.empty_table(), empty)
 
 
 def write(
@@ -60,13 +52,17 @@ def write(
 
     `rows` are the good rows of `contracts.validate`; `now` becomes `ingested_at`. A row none of whose measures
     differ is not written again, whichever feed it came from. Files are replaced atomically, day by day, so a killed
-    write leaves whole files and the same write again completes it.
+    write leaves whole files and the same write again completes it. Writers of one exchange take turns.
     """
     if rows.empty:
         return Written()
-    terms, segment = contract(dataset), segment or feed
+    with _turn(home, sorted(set(rows["exchange"]))):
+        return _merge(home, contract(dataset), rows, feed, now, segment or feed)
+
+
+def _merge(home: Path, terms: Contract, rows: pd.DataFrame, feed: str, now: datetime, segment: str) -> Written:
     incoming = _arrow(rows, terms, feed, now)
-    connection = _connect()
+    connection = connect()
     connection.register("incoming_rows", incoming)
     connection.execute(f"create table incoming as select *, {_folder(home, terms)} as folder from incoming_rows")
     folders = [Path(folder) for (folder,) in connection.execute("select distinct folder from incoming").fetchall()]
@@ -96,55 +92,20 @@ def quarantine(home: Path, dataset: str, rows: pd.DataFrame, feed: str, now: dat
             "feed": [feed] * len(texts),
             "quarantined_at": [now] * len(texts),
         }
-        _write_parquet(pyarrow.table(columns), path)
+        write_parquet(pyarrow.table(columns), path)
     return path
 
 
 def read_raw(home: Path, dataset: str, where: str = "true") -> pd.DataFrame:
     """Current rows of a dataset (contract's and lake's columns), filtered by an SQL condition of ours."""
-    return _connect().execute(f"select * from {raw_glob(home, dataset)} where {where}").df()
+    return connect().execute(f"select * from {raw_glob(home, dataset)} where {where}").df()
 
 
 def as_json(frame: pd.DataFrame) -> pd.Series:
     """Each row of a frame as JSON text."""
-    connection = _connect()
+    connection = connect()
     connection.register("rows", frame)
     return connection.execute("select cast(to_json(rows) as varchar) as text from rows").df()["text"]
-
-
-def coverage_summary(home: Path) -> pd.DataFrame:
-    """exchange, dataset, rows, first_at, last_at, state, hours, reason: instrument-hours by the best state ever seen.
-
-    `rows` are the stored facts of the dataset; hours without any receipt don't appear.
-    """
-    stored = " union all ".join(
-        f"select exchange, '{dataset}' as dataset, count(*) as stored_rows from {raw_glob(home, dataset)} group by all"
-        for dataset in universe.DATASETS
-    )
-    return (
-        _connect()
-        .execute(f"""
-        with hours as (
-            select exchange, dataset, symbol, unnest(range(start_at, end_at, interval 1 hour)) as hour_at,
-                struct_pack(
-                    severity := list_position(['complete', 'partial', 'failed', 'unavailable'], state),
-                    state := state,
-                    reason := coalesce(reason, '')
-                ) as told
-            from {raw_glob(home, "coverage")}
-        ),
-        best as (select exchange, dataset, symbol, hour_at, min(told) as told from hours group by all),
-        stored as ({stored})
-        select best.exchange, best.dataset, coalesce(any_value(stored_rows), 0) as rows,
-            strftime(min(hour_at), '%Y-%m-%d %H:%M') as first_at,
-            strftime(max(hour_at) + interval 1 hour, '%Y-%m-%d %H:%M') as last_at,
-            told.state as state, count(*) as hours, told.reason as reason
-        from best left join stored using (exchange, dataset)
-        group by best.exchange, best.dataset, told.state, told.reason
-        order by best.exchange, best.dataset, min(told.severity), hours desc
-        """)
-        .df()
-    )
 
 
 def raw_glob(home: Path, dataset: str) -> str:
@@ -152,71 +113,19 @@ def raw_glob(home: Path, dataset: str) -> str:
     return f"read_parquet('{home}/raw/{dataset}/**/*.parquet', hive_partitioning=false)"
 
 
-def tell_dbt(home: Path, watch: universe.Universe, now: datetime) -> None:
-    """Writes universe/*.parquet: the watch list, the declared feeds and the as-of clock that the models read."""
-    import pyarrow
-
-    listings = f"""
-        select exchange, symbol from {raw_glob(home, "coverage")}
-        where dataset = 'instruments' and state = 'unavailable'
-        except select exchange, symbol from {raw_glob(home, "instruments")}
-    """
-    unlisted = set(_connect().execute(listings).fetchall())
-    as_of = pd.Timestamp(now).floor("h")
-    settings = pd.DataFrame({"as_of": [as_of], "warm_up_days": pd.array([watch.score.warm_up_days], dtype="int32")})
-    tables = {"watched": universe.watched(watch, unlisted), "feed_epochs": universe.feed_epochs(), "settings": settings}
-    for name, frame in tables.items():
-        table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-        _write_parquet(table, home / "universe" / f"{name}.parquet")
-
-
-def publish(home: Path, market_stress: pd.DataFrame, keep_days: int, now: datetime) -> Path:
-    """Publishes build.duckdb plus `market_stress` as warehouse.duckdb by one rename, so readers see no half-built file.
-
-    The warehouse before stays in published/ for `keep_days` days.
-    """
-    warehouse, draft = home / "warehouse.duckdb", home / "warehouse.duckdb.draft"
-    shutil.copyfile(home / "build.duckdb", draft)
-    with _connect(draft) as connection:
-        connection.register("market_stress_rows", market_stress)
-        connection.execute("create or replace table main.market_stress as select * from market_stress_rows")
-        connection.execute("drop schema if exists staging cascade")
-        connection.unregister("market_stress_rows")
-        connection.execute("checkpoint")
-    _sync(draft)
-    if warehouse.exists():
-        kept = (
-            home
-            / "published"
-            / f"warehouse-{datetime.fromtimestamp(warehouse.stat().st_mtime, now.tzinfo):%Y%m%dT%H%M%S}.duckdb"
-        )
-        kept.parent.mkdir(exist_ok=True)
-        kept.unlink(missing_ok=True)
-        kept.hardlink_to(warehouse)
-    draft.replace(warehouse)
-    _forget_old(home / "published", keep_days)
-    return warehouse
-
-
-def row_counts(home: Path) -> dict[str, int]:
-    """Rows of every table in build.duckdb by its name; empty where nothing was built yet."""
-    if not (home / "build.duckdb").exists():
-        return {}
-    with read_only(home, "build.duckdb") as build:
-        tables = build.execute("select schema_name, table_name from duckdb_tables() where not internal").fetchall()
-        return {
-            table: build.execute(f'select count(*) from "{schema}"."{table}"').fetchone()[0] for schema, table in tables
-        }
-
-
-def read_only(home: Path, database: str = "warehouse.duckdb") -> "duckdb.DuckDBPyConnection":
-    """A read-only connection in UTC; FileNotFoundError with the way out if nothing was published yet."""
-    path = home / database
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{path} does not exist yet: run `market-stress backfill` and `market-stress refresh` first"
-        )
-    return _connect(path, read_only=True)
+@contextmanager
+def _turn(home: Path, exchanges: list[str]) -> Iterator[None]:
+    """Only one process at a time merges rows of an exchange; the kernel lets go of the locks of whoever dies."""
+    folder = home / "raw" / ".locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    held = [(folder / exchange).open("w") for exchange in exchanges]
+    try:
+        for lock in held:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        for lock in held:
+            lock.close()
 
 
 def _arrow(rows: pd.DataFrame, terms: Contract, feed: str, now: datetime) -> "pyarrow.Table":
@@ -224,14 +133,6 @@ def _arrow(rows: pd.DataFrame, terms: Contract, feed: str, now: datetime) -> "py
 
     full = rows.assign(feed=feed, ingested_at=pd.Timestamp(now), revision=0)
     return pyarrow.Table.from_pandas(full, schema=terms.arrow_schema, preserve_index=False)
-
-
-def _connect(path: Path | str = ":memory:", read_only: bool = False) -> "duckdb.DuckDBPyConnection":
-    import duckdb
-
-    connection = duckdb.connect(path, read_only=read_only)
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
 
 
 def _folder(home: Path, terms: Contract) -> str:
@@ -275,7 +176,7 @@ def _keep_superseded(connection: "duckdb.DuckDBPyConnection", home: Path, now: d
             [now, file],
         ).to_arrow_table()
         folder = home / "raw" / "superseded" / Path(file).relative_to(home / "raw")
-        _write_parquet(rows, folder / f"{now:%Y%m%dT%H%M%S%f}-{len(list(folder.glob('*')))}.parquet")
+        write_parquet(rows, folder / f"{now:%Y%m%dT%H%M%S%f}-{len(list(folder.glob('*')))}.parquet")
 
 
 def _rewrite(connection: "duckdb.DuckDBPyConnection", terms: Contract, segment: str) -> None:
@@ -307,33 +208,4 @@ def _replace(rows: "pyarrow.Table", span: list[int] | None, path: Path) -> None:
     if span is None:
         path.unlink()
     else:
-        _write_parquet(rows.slice(span[0], span[1] - span[0] + 1), path)
-
-
-def _write_parquet(table: "pyarrow.Table", path: Path) -> None:
-    """Writes a file so that it is either the old or the new one, whole, even after a crash."""
-    import pyarrow.parquet
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    pyarrow.parquet.write_table(table, draft, compression="zstd")
-    _sync(draft)
-    draft.replace(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _forget_old(folder: Path, keep_days: int) -> None:
-    files: Iterable[Path] = sorted(folder.glob("warehouse-*.duckdb"))
-    if not files:
-        return
-    newest = max(file.stat().st_mtime for file in files)
-    for file in files:
-        if newest - file.stat().st_mtime > timedelta(days=keep_days).total_seconds():
-            file.unlink()
+        write_parquet(rows.slice(span[0], span[1] - span[0] + 1), path)

@@ -1,0 +1,47 @@
+"""`market-stress`: a thin front over the same Dagster jobs, plus read-only looks at what they made.
+
+Here belong parsing of words and printing: `words` reads them, `terminal` prints, and the commands stand in `jobs` (what
+changes a home), `looks` (what only reads it), `servers` and `demo`. What a command does lives in `defs.launch` and the
+plain modules, which are imported when it is called: no command waits for what another one needs.
+"""
+
+import sys
+
+import typer
+
+from orchestration.cli import demo, jobs, looks, servers
+from orchestration.cli.terminal import err
+
+app = typer.Typer(
+    help="Measures leverage leaving the crypto-derivatives market, and never lies about coverage.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (
+    demo.demo,
+    servers.up,
+    jobs.backfill,
+    jobs.refresh,
+    looks.report,
+    looks.status,
+    looks.sql,
+    servers.sandbox,
+):
+    app.command()(command)
+app.command(name="import")(jobs.import_)
+
+
+def main() -> None:
+    """Runs the command line. Bad input (ValueError, FileNotFoundError) is one line and exit code 2."""
+    try:
+        app()
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(_told(error, 2))
+    except RuntimeError as error:
+        sys.exit(_told(error, 1))
+
+
+def _told(error: Exception, code: int) -> int:
+    err.print(f"[red]market-stress:[/] {str(error).splitlines()[0]}", highlight=False, soft_wrap=True)
+    return code

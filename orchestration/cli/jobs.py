@@ -1,0 +1,146 @@
+"""Commands that change a home, each a run of a Dagster job: backfill, import, refresh."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from orchestration import forking, home, universe
+from orchestration.cli.terminal import complain, libraries_speak_to, say
+from orchestration.cli.words import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.defs.launch import Ended
+
+
+def backfill(
+    start: Day, end: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Exclusive.")],
+    exchange: Exchange = [], dataset: Dataset = [], asset: Asset = [],  # noqa: B006 (typer reads them, nobody writes)
+) -> None:  # fmt: skip
+    """Fetch a range of days, exchanges side by side.
+
+    Example: market-stress backfill --start 2026-01-01 --end 2026-02-12 --exchange bybit --dataset open_interest
+    """
+    settings = Settings.from_environment()
+    span = days(start, end, settings.now())
+    wanted = datasets_by_exchange(settings, exchange, dataset)
+    universe.check_names("asset", tuple(asset), settings.universe.assets)
+    if wanted:
+        fetch(prepared(), span, wanted, asset)
+
+
+def refresh() -> None:
+    """Build the warehouse from what has landed, check it, publish it and write the brief.
+
+    Example: market-stress refresh
+    """
+    rebuild(prepared())
+
+
+def import_(
+    files: Annotated[list[str], typer.Argument(help="Parquet or CSV in the contract's columns.")],
+    dataset: Annotated[str, typer.Option(help="The dataset that the files hold.")],
+) -> None:
+    """Take own archives through the same border as a fetch.
+
+    Example: market-stress import --dataset liquidations liquidations.parquet
+    """
+    universe.check_names("dataset", (dataset,), universe.RAW_DATASETS)
+    from orchestration.ingest import read_archive
+
+    for file in files:
+        read_archive(dataset, file)
+    take_in(prepared(), {dataset: [str(Path(file).absolute()) for file in files]})
+
+
+def prepared() -> Settings:
+    """The settings, with a home that Dagster and dbt find."""
+    settings = Settings.from_environment()
+    os.environ |= home.prepare(settings.home)
+    return settings
+
+
+def fetch(
+    settings: Settings, span: tuple[date, date], wanted: Mapping[str, Sequence[str]], assets: Sequence[str]
+) -> None:
+    """One ingest run, exchanges side by side; exit code 1 if one of them failed."""
+    with libraries_speak_to(home.log(settings.home)) as person:
+        forking.start()  # loads on one core what we load on another
+        from orchestration.defs import launch
+
+        hours = ((span[1] - span[0]).days + 1) * 24
+        with _bars(person, {exchange: hours * len(datasets) for exchange, datasets in wanted.items()}) as show:
+            run = launch.run_ingest(settings.home, span, wanted, assets, show)
+    for exchange in wanted:
+        written = {
+            asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if f"/{exchange}/" in asset
+        }
+        told = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
+        say(f"[bold]{exchange}[/] {told or 'nothing written'}")
+    for fault in run.faults:
+        complain(f"[red]failed:[/] {fault}")
+    if not run.materialized and not settings.exchange_url:
+        complain("No exchange could be fetched. Without a network, `make demo` runs everything on a simulated market.")
+    _stop_unless_successful(settings, run)
+
+
+def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:
+    """Imports files, by dataset; exit code 1 if that failed."""
+    from orchestration.defs import launch
+
+    with libraries_speak_to(home.log(settings.home)):
+        run = launch.run_import({dataset: list(paths) for dataset, paths in files.items()})
+    for fault in run.faults:
+        complain(f"[red]failed:[/] {fault}")
+    _stop_unless_successful(settings, run)
+    for data in run.observed:
+        say(f"[bold]{data['dataset']}[/] {_counts(data)} from {data['file']}")
+
+
+def rebuild(settings: Settings) -> None:
+    """dbt, checks, gate, market_stress, publish, brief; exit code 1 if one of them failed or the gate is closed."""
+    from orchestration.defs import launch
+
+    with (
+        libraries_speak_to(home.log(settings.home)) as person,
+        person.status("dbt, checks, gate, market_stress, brief"),
+    ):
+        run = launch.run_refresh()
+    for fault in run.faults:
+        complain(f"[red]failed:[/] {fault}")
+    _stop_unless_successful(settings, run)
+    say(f"published {settings.home / 'warehouse.duckdb'}")
+    say(f"brief     {settings.home / 'reports' / 'latest' / 'brief.html'}")
+
+
+def _stop_unless_successful(settings: Settings, run: "Ended") -> None:
+    if not run.is_successful:
+        complain(f"log: {home.log(settings.home)}")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _bars(person: Console, hours: Mapping[str, int]) -> Iterator[Callable[[str, dict], None]]:
+    """A bar for each exchange, as long as the hours of its datasets; yields what moves them (see `run_ingest`)."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=person) as progress:
+        tasks = {
+            exchange: progress.add_task(exchange, total=total, what="starting") for exchange, total in hours.items()
+        }
+        yield lambda exchange, at: progress.update(tasks[exchange], completed=at["hours"], what=at["what"])
+        for task in tasks.values():
+            progress.update(task, completed=progress.tasks[task].total, what="ended")
+
+
+def _counts(data: Mapping) -> str:
+    """`36,000 new (2 changed)`"""
+    parts = [(data.get("rows_changed"), "changed"), (data.get("rows_quarantined"), "quarantined")]
+    told = [f"{count:,} {what}" for count, what in parts if count]
+    return f"{data['rows_new']:,} new" + (f" ({', '.join(told)})" if told else "")

@@ -1,0 +1,108 @@
+"""Commands that only read a home: status, sql, report."""
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from orchestration import universe
+from orchestration.cli.terminal import err, out, say
+from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def report() -> None:
+    """Write the brief anew from the published warehouse.
+
+    Example: market-stress report
+    """
+    settings = Settings.from_environment()
+    from orchestration import report as reports
+    from orchestration.lake.publish import read_only
+
+    read_only(settings.home).close()
+    folder = settings.home / "reports" / "latest"
+    reports.write_brief(
+        settings.home / "warehouse.duckdb", folder, written_at=settings.now(), simulated=settings.is_simulated
+    )
+    say(f"brief     {folder / 'brief.html'}")
+
+
+def status() -> None:
+    """Show per exchange and dataset what is covered, what is missing and why.
+
+    Example: market-stress status
+    """
+    settings = Settings.from_environment()
+
+    table = Table(title=_home_line(settings))
+    for heading in ("exchange", "dataset", "rows", "from (UTC)", "to (UTC)", "state", "instrument-hours", "why"):
+        table.add_column(heading, no_wrap=heading in ("exchange", "dataset", "rows", "state"))
+    for row in []:
+        table.add_row(*(str(cell) for cell in row))
+    out.print(table)
+    limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
+    for feed in universe.FEEDS:
+        if feed.exchange in settings.universe.exchanges:
+            limits.add_row(
+                feed.exchange, feed.dataset, feed.note if feed.served else f"[yellow]not served:[/] {feed.note}"
+            )
+    out.print(limits)
+
+
+def _home_line(settings: Settings) -> str:
+    simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
+    return f"Coverage in {settings.home}{simulated}, as of {settings.now():%Y-%m-%d %H:%M} UTC"
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(help="A query; without one an interactive shell opens.")] = None,
+) -> None:
+    """Query the published warehouse, read-only.
+
+    Example: market-stress sql "select * from liquidations_daily where asset = 'BTC' order by 1 desc limit 5"
+    """
+    settings = Settings.from_environment()
+    from orchestration.lake.publish import read_only
+
+    with read_only(settings.home) as warehouse:
+        if query is not None:
+            _print_answer(warehouse, query)
+            return
+        out.print(f"{settings.home / 'warehouse.duckdb'}, read-only; end with an empty line or Ctrl-D")
+        while query := _ask():
+            try:
+                _print_answer(warehouse, query)
+            except ValueError as error:
+                err.print(f"[red]{error}[/]", highlight=False)
+
+
+def _ask() -> str:
+    import readline  # noqa: F401 (gives input() its history)
+
+    try:
+        return input("sql> ").strip()
+    except EOFError:
+        return ""
+
+
+def _print_answer(warehouse: "duckdb.DuckDBPyConnection", query: str) -> None:
+    """A table for a person, CSV for a pipe; ValueError with DuckDB's first line if the query is wrong."""
+    import duckdb
+
+    try:
+        answer = warehouse.execute(query)
+        columns, rows = [column[0] for column in answer.description], answer.fetchall()
+    except duckdb.Error as error:
+        raise ValueError(" ".join(str(error).split())[:300]) from None
+    if not sys.stdout.isatty():
+        csv.writer(sys.stdout).writerows([columns, *rows])
+        return
+    table = Table(*columns)
+    for row in rows:
+        table.add_row(*("[dim]NULL[/]" if cell is None else str(cell) for cell in row))
+    out.print(table)

@@ -1,0 +1,41 @@
+"""What a person sees: consoles, progress, and a log for what libraries print."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+out, err = Console(), Console(stderr=True)
+
+
+def say(text: str) -> None:
+    """A line as it is, whatever it holds and however narrow the terminal is."""
+    out.print(text, highlight=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """A line about what went wrong, beside the answer."""
+    err.print(text, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def libraries_speak_to(log: Path) -> Iterator[Console]:
+    """Sends what this process and those it starts print to a log; yields the console that still reaches the person."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    kept = [os.dup(descriptor) for descriptor in (1, 2)]
+    try:
+        with log.open("a") as handle, os.fdopen(os.dup(kept[1]), "w") as person:
+            for descriptor in (1, 2):
+                os.dup2(handle.fileno(), descriptor)
+            yield Console(file=person)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        for descriptor, original in zip((1, 2), kept, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)

@@ -1,0 +1,50 @@
+"""The folders of a home (`$MARKET_STRESS_HOME`) and the file that tells Dagster how to keep its records there.
+
+    raw/<dataset>/exchange=<id>/date=<day>/<segment>.parquet   the current row of every key
+    raw/superseded/<same path>/                                the rows that were replaced
+    quarantine/                                                the rows that the border refused
+    universe/                                                  what dbt reads of what is declared
+    build.duckdb                                               the warehouse as dbt builds it; dbt alone writes it
+    warehouse.duckdb, published/                               the published one, and those before it
+    reports/  dbt/  dagster/                                   the brief; dbt's manifest and logs; Dagster's records
+
+Here belongs where things lie. What is written into them is the matter of `lake`, `brief` and `defs`.
+"""
+
+from pathlib import Path
+
+DAGSTER_YAML = """\
+# Written by every market-stress command; changes are lost.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_monitoring:
+  enabled: true
+  free_slots_after_run_end_seconds: 60
+concurrency:
+  pools:
+    default_limit: 1
+storage:
+  custom:
+    module: orchestration.defs.storage
+    class: Storage
+    config: {base_dir: {env: DAGSTER_HOME}}
+"""
+
+
+def prepare(home: Path) -> dict[str, str]:
+    """Makes a home that Dagster finds; returns the environment variables that tell it and dbt where."""
+    for folder in ("raw", "quarantine", "universe", "reports", "dagster"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    (home / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML)
+    return {
+        "MARKET_STRESS_HOME": str(home),
+        "DAGSTER_HOME": str(home / "dagster"),
+        "DAGSTER_EVENT_BATCH_SIZE": "100",
+    }
+
+
+def log(home: Path) -> Path:
+    """Where Dagster, dbt and other libraries say what they do while the command line works."""
+    return home / "dagster" / "cli.log"

@@ -1,0 +1,47 @@
+"""What dbt reads besides raw facts: the watch list, the declared nature of feeds, and the as-of clock of a build.
+
+Here belongs what is declared, written down before every build. What was observed lies in `facts`.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from orchestration import universe
+from orchestration.lake.facts import raw_glob
+from orchestration.lake.files import connect, write_parquet
+
+
+def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
+    """Writes universe/{watched,feed_epochs,settings}.parquet; the build is as of the last full hour at `now`."""
+    import pyarrow
+
+    listings = f"""
+        select exchange, symbol from {raw_glob(home, "coverage")}
+        where dataset = 'instruments' and state = 'unavailable'
+        except select exchange, symbol from {raw_glob(home, "instruments")}
+    """
+    unlisted = set(connect().execute(listings).fetchall())
+    settings = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
+    tables = {"watched": watched(watch, unlisted), "feed_epochs": feed_epochs(), "settings": pd.DataFrame(settings)}
+    for name, frame in tables.items():
+        write_parquet(pyarrow.Table.from_pandas(frame, preserve_index=False), home / "universe" / f"{name}.parquet")
+
+
+def watched(watch: universe.Universe, unlisted: set[tuple[str, str]]) -> pd.DataFrame:
+    """exchange, asset, symbol: every watched pair less the (exchange, symbol) that an exchange is known not to list."""
+    rows = [
+        (exchange, asset, universe.expected_symbol(asset))
+        for exchange in watch.exchanges
+        for asset in watch.assets
+        if (exchange, universe.expected_symbol(asset)) not in unlisted
+    ]
+    return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
+
+
+def feed_epochs() -> pd.DataFrame:
+    """exchange, dataset, since_at (UTC), completeness: the declared nature of every liquidation feed."""
+    frame = pd.DataFrame([(e.exchange, e.dataset, e.since, e.completeness) for e in universe.FEED_EPOCHS])
+    frame.columns = ["exchange", "dataset", "since_at", "completeness"]
+    return frame.assign(since_at=pd.to_datetime(frame["since_at"], utc=True))
