@@ -19,8 +19,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from orchestration import lake, stress
+from orchestration import stress
 from orchestration.contracts import contract
+from orchestration.lake import facts, files, publish
 
 ROUNDS = 3
 DAYS = int(sys.argv[1]) if len(sys.argv) > 1 else 365  # with 24 hours and 228 symbols 2 M rows
@@ -69,22 +70,22 @@ def staging(source: str) -> str:
 
 def fill(home: Path) -> None:
     """Daily files of open interest, and build.duckdb with their rows."""
-    lake.prepare(home)
+    facts.prepare(home)
     for first in range(0, DAYS, DAYS_PER_WRITE):
-        lake.write(home, "open_interest", observations(first, min(DAYS_PER_WRITE, DAYS - first)), "rest", NOW)
+        facts.write(home, "open_interest", observations(first, min(DAYS_PER_WRITE, DAYS - first)), "rest", NOW)
     with duckdb.connect(home / "build.duckdb") as build:
-        build.execute(f"create table open_interest as {staging(lake.raw_glob(home, 'open_interest'))}")
+        build.execute(f"create table open_interest as {staging(facts.raw_glob(home, 'open_interest'))}")
 
 
 def compare_staging(home: Path) -> tuple:
     """Files that hold current rows, against files in which staging first has to find the newest of each key."""
-    files = lake.raw_glob(home, "open_interest")
+    files = facts.raw_glob(home, "open_interest")
     newest = "row_number() over (partition by exchange, symbol, observed_at order by revision desc, ingested_at desc)"
 
     def to_daily(source: str) -> None:
         figures = "sum(open_interest_contracts), sum(open_interest_base), sum(open_interest_usd)"
         day = "exchange, symbol, date_trunc('day', observed_at)"
-        with lake._connect() as connection:
+        with files.connect() as connection:
             connection.execute(f"select {day}, {figures} from ({staging(source)}) group by all").fetchall()
 
     names = "staging to daily sums", "plain files", "row_number() = 1"
@@ -102,8 +103,8 @@ def compare_unchanged_write(home: Path) -> tuple:
             merged = pd.concat([pd.read_parquet(file, partitioning=None), incoming])
             merged.drop_duplicates(key, keep="last").to_parquet(file, compression="zstd", index=False)
 
-    names = f"unchanged write, {DAYS_PER_WRITE} days", "lake.write", "pandas rewrite"
-    return names, lambda: lake.write(home, "open_interest", rows, "rest", NOW), rewrite
+    names = f"unchanged write, {DAYS_PER_WRITE} days", "facts.write", "pandas rewrite"
+    return names, lambda: facts.write(home, "open_interest", rows, "rest", NOW), rewrite
 
 
 def compare_ranks(_: Path) -> tuple:
@@ -136,11 +137,11 @@ def compare_publishing(home: Path) -> tuple:
             connection.execute("copy from database build to draft")
             connection.register("scores", scores)
             connection.execute("create table draft.market_stress as from scores; checkpoint draft")
-        lake._sync(draft)
+        files.sync(draft)
         draft.replace(home / "other.duckdb")
 
     names = "publishing", "copy file + rename", "COPY FROM DATABASE"
-    return names, lambda: lake.publish(home, scores, 0, NOW), copy_from_database
+    return names, lambda: publish.publish(home, scores, 0, NOW), copy_from_database
 
 
 if __name__ == "__main__":

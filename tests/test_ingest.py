@@ -1,13 +1,14 @@
 """From an answer or a file to raw facts: what is kept, what is refused, and what the receipts say."""
 
-from contextlib import nullcontext
+import socket
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from orchestration import ingest, lake
+from orchestration import exchanges, ingest
+from orchestration.lake import facts
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 START = NOW - timedelta(days=2)
@@ -30,21 +31,26 @@ def url(tape, sandbox):
     )
 
 
-def scope(*datasets: str) -> ingest.Scope:
-    return ingest.Scope("gate", datasets, ("BTC", "XRP"), START, NOW)
+def fetch(url, home, *datasets: str) -> dict[str, ingest.Outcome]:
+    client = exchanges.open_client("gate", url)
+    watched = ("BTC", "XRP")
+    return ingest.fetch_range(ingest.Fetch(client, home, datasets, watched, watched, START, NOW, NOW))
 
 
 def receipts(home) -> list[tuple]:
-    summary = lake.coverage_summary(home)
-    return list(summary[["dataset", "state", "hours"]].itertuples(index=False, name=None))
+    """Symbol-hours of every dataset by state."""
+    found = facts.read_raw(home, "coverage")
+    hours = (found["end_at"] - found["start_at"]) / timedelta(hours=1)
+    return list(
+        hours.groupby([found["dataset"], found["state"]]).sum().reset_index().itertuples(index=False, name=None)
+    )
 
 
 def test_fetch_leaves_rows_and_one_receipt_for_each_state(url, tmp_path):
-    session = ingest.open_session("gate", url, ("BTC", "XRP"))
-    ingest.keep_instruments(session, tmp_path, ("BTC", "XRP"), NOW)
-    outcome = ingest.fetch_range(session, tmp_path, scope("candles"), NOW)["candles"]
-    assert outcome.written.new == 42
-    assert outcome.failures == []
+    outcomes = fetch(url, tmp_path, "candles")
+    assert outcomes["candles"].written.new == 42
+    assert outcomes["instruments"].written.new == 1
+    assert not any(outcome.failures for outcome in outcomes.values())
     assert receipts(tmp_path) == [
         ("candles", "complete", 42),
         ("candles", "partial", 1),
@@ -53,21 +59,33 @@ def test_fetch_leaves_rows_and_one_receipt_for_each_state(url, tmp_path):
     ]
 
 
-def test_exchange_out_of_reach_fails_every_symbol_with_the_reason(url, tmp_path):
-    session = ingest.open_session("gate", url, ("BTC", "XRP"))
-    session.failure, session.listed = "gate: instruments: blocked", None
-    outcome = ingest.fetch_range(session, tmp_path, scope("candles"), NOW)["candles"]
-    assert outcome.failures == ["gate: instruments: blocked"]
+def test_fetch_tells_how_far_it_is(url, tmp_path):
+    heard = []
+    client = exchanges.open_client("gate", url)
+    ingest.fetch_range(
+        ingest.Fetch(client, tmp_path, ("candles",), ("BTC",), ("BTC",), START, NOW, NOW, show=heard.append)
+    )
+    assert heard == [ingest.Progress(("candles",), BTC, 48)]
+
+
+def test_exchange_out_of_reach_fails_every_symbol_with_the_reason(tmp_path):
+    with socket.socket() as nobody:  # bound, but nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        client = exchanges.open_client("gate", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        watched = ("BTC", "XRP")
+        outcomes = ingest.fetch_range(ingest.Fetch(client, tmp_path, ("candles",), watched, watched, START, NOW, NOW))
+    assert outcomes["candles"].failures == outcomes["instruments"].failures
+    assert outcomes["candles"].failures[0].startswith("gate: instruments: can't be reached")
     assert receipts(tmp_path) == [("candles", "failed", 96)]
 
 
-def test_exchange_that_suddenly_lists_nothing_is_sick_and_not_delisted(url, tmp_path):
-    session = ingest.open_session("gate", url, ("BTC",))
-    ingest.keep_instruments(session, tmp_path, ("BTC",), NOW)
-    sick = ingest.Session("gate", session.client, listed=session.listed.iloc[:0])
-    ingest.keep_instruments(sick, tmp_path, ("BTC",), NOW)
-    assert sick.failure == "gate: instruments: lists none of those it listed before"
-    assert not receipts(tmp_path)
+def test_exchange_that_suddenly_lists_nothing_is_sick_and_not_delisted(url, tape, sandbox, tmp_path):
+    fetch(url, tmp_path, "candles")
+    empty = pd.DataFrame([{"exchange": "okx", "symbol": BTC, "asset": "BTC", "quote": "USDT", "settle": "USDT"}])
+    sick = fetch(sandbox(tape(instruments=empty), NOW), tmp_path, "candles")
+    assert sick["candles"].failures == ["gate: instruments: lists none of those it listed before"]
+    assert ("instruments", "unavailable", 24) in receipts(tmp_path)  # XRP's, from before; none of BTC
+    assert set(facts.read_raw(tmp_path, "coverage").query("dataset == 'instruments'")["symbol"]) == {"XRP/USDT:USDT"}
 
 
 def test_yesterday_is_observed_once_its_last_hour_has_a_complete_receipt(url, tmp_path):
@@ -79,7 +97,7 @@ def test_yesterday_is_observed_once_its_last_hour_has_a_complete_receipt(url, tm
     ]
     path = tmp_path / "receipts.csv"
     pd.DataFrame(states).to_csv(path, index=False)
-    ingest.import_file(tmp_path, "coverage", str(path), NOW, lambda exchange: nullcontext())
+    ingest.import_file(tmp_path, "coverage", str(path), NOW)
     assert ingest.is_observed(tmp_path, "gate", day, ("BTC",))
 
 
@@ -102,7 +120,7 @@ def test_imported_row_is_its_own_payload(tmp_path):
     (tmp_path / "own.csv").write_text(
         "exchange,symbol,funded_at,rate,interval_hours\ngate,BTC/USDT:USDT,2026-02-11T08:00Z,0.0001,8\n"
     )
-    ingest.import_file(tmp_path, "funding_rates", str(tmp_path / "own.csv"), NOW, lambda exchange: nullcontext())
-    kept = lake.read_raw(tmp_path, "funding_rates")
+    ingest.import_file(tmp_path, "funding_rates", str(tmp_path / "own.csv"), NOW)
+    kept = facts.read_raw(tmp_path, "funding_rates")
     assert kept[["rate", "interval_hours", "feed"]].values.tolist() == [[0.0001, 8.0, "import"]]
     assert '"rate":0.0001' in kept["payload"][0]

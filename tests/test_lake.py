@@ -1,12 +1,15 @@
 """Raw facts: merging, superseding, atomicity, publishing."""
 
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 
 import duckdb
 import pandas as pd
 import pytest
 
-from orchestration import contracts, lake
+from orchestration import contracts
+from orchestration import home as homes
+from orchestration.lake import facts, publish
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -28,36 +31,39 @@ def candles(closes: list[float], start: str = "2026-02-10T22:00Z", symbol: str =
 
 @pytest.fixture
 def home(tmp_path):
-    lake.prepare(tmp_path)
+    homes.prepare(tmp_path)
+    facts.prepare(tmp_path)
     return tmp_path
 
 
 def current(home) -> list[tuple]:
     columns = "opened_at at time zone 'UTC', close, revision, feed"
-    return duckdb.sql(f"select {columns} from {lake.raw_glob(home, 'candles')} order by 1").fetchall()
+    return duckdb.sql(f"select {columns} from {facts.raw_glob(home, 'candles')} order by 1").fetchall()
 
 
 def test_rows_land_in_one_file_a_day_with_the_contract_columns(home):
-    assert lake.write(home, "candles", candles([1.0, 2.0, 3.0]), "rest", NOW) == lake.Written(new=3)
+    assert facts.write(home, "candles", candles([1.0, 2.0, 3.0]), "rest", NOW) == facts.Written(new=3)
     files = sorted(file.relative_to(home / "raw") for file in home.glob("raw/candles/*/*/*.parquet"))
     assert [str(file) for file in files] == [
         "candles/exchange=gate/date=2026-02-10/rest.parquet",
         "candles/exchange=gate/date=2026-02-11/rest.parquet",
     ]
-    assert lake.read_raw(home, "candles").columns.tolist() == contracts.contract("candles").arrow_schema.names
+    assert facts.read_raw(home, "candles").columns.tolist() == contracts.contract("candles").arrow_schema.names
 
 
 def test_same_rows_again_write_nothing(home):
-    lake.write(home, "candles", candles([1.0, 2.0, 3.0]), "rest", NOW)
+    facts.write(home, "candles", candles([1.0, 2.0, 3.0]), "rest", NOW)
     before = {file: file.stat().st_mtime_ns for file in home.rglob("*.parquet")}
     again = candles([1.0, 2.0, 3.0]).assign(payload='{"volatile": true}')
-    assert lake.write(home, "candles", again, "rest", LATER) == lake.Written(unchanged=3)
+    assert facts.write(home, "candles", again, "rest", LATER) == facts.Written(unchanged=3)
     assert {file: file.stat().st_mtime_ns for file in home.rglob("*.parquet")} == before
 
 
 def test_changed_row_replaces_and_the_old_one_is_superseded(home):
-    lake.write(home, "candles", candles([1.0, 2.0, 3.0]), "rest", NOW)
-    assert lake.write(home, "candles", candles([1.0, 9.0, 3.0]), "rest", LATER) == lake.Written(changed=1, unchanged=2)
+    facts.write(home, "candles", candles([1.0, 2.0, 3.0]), "rest", NOW)
+    assert facts.write(home, "candles", candles([1.0, 9.0, 3.0]), "rest", LATER) == facts.Written(
+        changed=1, unchanged=2
+    )
     assert [(close, revision) for _, close, revision, _ in current(home)] == [(1.0, 0), (9.0, 1), (3.0, 0)]
     superseded = duckdb.read_parquet(str(home / "raw/superseded/candles/**/*.parquet")).df()
     assert superseded["close"].tolist() == [2.0]
@@ -65,30 +71,32 @@ def test_changed_row_replaces_and_the_old_one_is_superseded(home):
 
 
 def test_a_key_has_one_current_row_over_all_feeds(home):
-    lake.write(home, "candles", candles([1.0, 2.0, 3.0]), "import", NOW)
-    assert lake.write(home, "candles", candles([1.0, 2.0, 4.0]), "rest", LATER) == lake.Written(changed=1, unchanged=2)
+    facts.write(home, "candles", candles([1.0, 2.0, 3.0]), "import", NOW)
+    assert facts.write(home, "candles", candles([1.0, 2.0, 4.0]), "rest", LATER) == facts.Written(
+        changed=1, unchanged=2
+    )
     assert [(close, feed) for _, close, _, feed in current(home)] == [(1.0, "import"), (2.0, "import"), (4.0, "rest")]
 
 
 def test_what_a_killed_write_left_twice_is_healed_by_the_next(home):
-    lake.write(home, "candles", candles([1.0, 2.0]), "import", NOW)
+    facts.write(home, "candles", candles([1.0, 2.0]), "import", NOW)
     stale = home / "raw/candles/exchange=gate/date=2026-02-10/import.parquet"
     bytes_before = stale.read_bytes()
-    lake.write(home, "candles", candles([1.0, 5.0]), "rest", LATER)
+    facts.write(home, "candles", candles([1.0, 5.0]), "rest", LATER)
     stale.write_bytes(bytes_before)  # as if killed after the new row was written and before the old one was removed
-    lake.write(home, "candles", candles([1.0, 5.0]), "rest", LATER)
+    facts.write(home, "candles", candles([1.0, 5.0]), "rest", LATER)
     assert [(close, feed) for _, close, _, feed in current(home)] == [(1.0, "import"), (5.0, "rest")]
 
 
 def test_other_symbols_of_a_day_are_kept(home):
-    lake.write(home, "candles", candles([1.0]), "rest", NOW)
-    lake.write(home, "candles", candles([7.0], symbol="ETH/USDT:USDT"), "rest", NOW)
+    facts.write(home, "candles", candles([1.0]), "rest", NOW)
+    facts.write(home, "candles", candles([7.0], symbol="ETH/USDT:USDT"), "rest", NOW)
     assert len(current(home)) == 2
 
 
 def test_same_refused_rows_are_quarantined_once(home):
     refused = pd.DataFrame({"close": ["abc"], "reason": ["close: 'abc' is no number"]})
-    assert lake.quarantine(home, "candles", refused, "rest", NOW) == lake.quarantine(
+    assert facts.quarantine(home, "candles", refused, "rest", NOW) == facts.quarantine(
         home, "candles", refused, "rest", LATER
     )
     assert len(list((home / "quarantine").rglob("*.parquet"))) == 1
@@ -100,8 +108,8 @@ def test_published_file_holds_tables_only_and_keeps_the_one_before(home):
         build.execute("create schema staging")
         build.execute("create view staging.raw as select 2 as two")
     for score in (1.0, 2.0):
-        lake.publish(home, pd.DataFrame({"score": [score]}), 30, NOW)
-    with lake.read_only(home) as connection:
+        publish.publish(home, pd.DataFrame({"score": [score]}), 30, NOW)
+    with publish.read_only(home) as connection:
         assert connection.execute("select score from market_stress").fetchall() == [(2.0,)]
         assert connection.execute("select count(*) from duckdb_views() where not internal").fetchone() == (0,)
     assert len(list((home / "published").iterdir())) == 1
@@ -109,4 +117,19 @@ def test_published_file_holds_tables_only_and_keeps_the_one_before(home):
 
 def test_unpublished_warehouse_names_the_way_out(home):
     with pytest.raises(FileNotFoundError, match="market-stress refresh"):
-        lake.read_only(home)
+        publish.read_only(home)
+
+
+def test_writers_of_one_exchange_take_turns(home):
+    """Two processes that merge the same day at once would each replace the file by what it had read before."""
+    context = get_context("spawn")
+    writers = [context.Process(target=write_candle, args=(home, f"COIN{number}/USDT:USDT")) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert len(current(home)) == 4
+
+
+def write_candle(home, symbol: str) -> None:
+    facts.write(home, "candles", candles([1.0], symbol=symbol), "rest", NOW)

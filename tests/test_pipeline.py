@@ -103,10 +103,10 @@ def home(url, tmp_path_factory):
         patch.setenv("MARKET_STRESS_UNIVERSE", str(folder / "universe.yml"))
         patch.setenv("MARKET_STRESS_NOW", NOW.isoformat())
         patch.setenv("MARKET_STRESS_EXCHANGE_URL", url)
-        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
-        from orchestration.cli import prepared
+        from orchestration import home as homes
 
-        prepared()
+        for name, value in homes.prepare(folder).items():
+            patch.setenv(name, value)
         yield folder
 
 
@@ -120,8 +120,7 @@ def launch(home):
 @pytest.fixture(scope="module")
 def published(home, launch):
     """The home after a good backfill of the first two days and a refresh."""
-    for exchange in SIZES:
-        assert not launch.run_ingest(exchange, FIRST, SECOND, SERVED[exchange], [], lambda step: None).faults
+    assert not launch.run_ingest(home, (FIRST, SECOND), SERVED, []).faults
     ended = launch.run_refresh()
     assert ended.is_successful, ended.faults
     return home
@@ -197,10 +196,9 @@ def test_models_mean_what_their_unit_tests_say(published):
 
 def test_same_backfill_again_writes_nothing(published, launch):
     before = raw_files(published)
-    for exchange in SIZES:
-        assert launch.run_ingest(exchange, FIRST, SECOND, SERVED[exchange], [], lambda step: None).is_successful
-    one_asset = launch.run_ingest("gate", FIRST, SECOND, ["open_interest"], ["BTC"], lambda step: None)
-    assert one_asset.materialized["raw/open_interest"]["rows_unchanged"] == 49
+    assert launch.run_ingest(published, (FIRST, SECOND), SERVED, []).is_successful
+    one_asset = launch.run_ingest(published, (FIRST, SECOND), {"gate": ["open_interest"]}, ["BTC"])
+    assert one_asset.materialized["raw/gate/open_interest"]["rows_unchanged"] == 49
     assert raw_files(published) == before
 
 
@@ -224,19 +222,15 @@ def test_a_blocked_exchange_fails_alone_and_leaves_its_receipt(published, launch
         f"{url}/_faults", json=[{"exchange": "bybit", "path": ".*", "kind": "geo_block", "times": None}], timeout=10
     )
     try:
-        blocked = launch.run_ingest("bybit", THIRD, THIRD, SERVED["bybit"], [], lambda step: None)
+        ended = launch.run_ingest(published, (THIRD, THIRD), SERVED, [])
     finally:
         requests.delete(f"{url}/_faults", timeout=10)
-    assert not blocked.is_successful
-    assert "bybit" in blocked.faults[0]
-    assert blocked.materialized == {}
-    assert launch.run_ingest("gate", THIRD, THIRD, SERVED["gate"], [], lambda step: None).is_successful
-    from orchestration import lake
-
-    states = lake.coverage_summary(published).query(
-        "exchange == 'bybit' and dataset == 'candles' and state == 'failed'"
-    )
-    assert states["hours"].tolist() == [48]
+    assert not ended.is_successful
+    assert [fault.split(":")[0] for fault in ended.faults] == ["bybit"]
+    assert set(ended.materialized) == {f"raw/gate/{dataset}" for dataset in ["instruments", *SERVED["gate"]]}
+    receipts = f"read_parquet('{published}/raw/coverage/exchange=bybit/**/*.parquet')"
+    failed = f"select sum(date_diff('hour', start_at, end_at)) from {receipts} where dataset = 'candles' and state = 'failed'"
+    assert duckdb.sql(failed).fetchall() == [(24 * len(SYMBOLS),)]
 
 
 def test_gate_refuses_after_a_failed_check_and_the_last_good_warehouse_stays(published, launch):

@@ -119,14 +119,16 @@ def _fetch(
         now=settings.now(),
         show=_progress_writer(settings.home, context.run.tags.get(LAUNCHER_TAG), exchange),
     )
-    failures = []
+    failures: dict[str, list[str]] = {}
     for dataset, outcome in fetch_range(fetch).items():
-        failures += [f"{exchange} {dataset}: {reason}" for reason in outcome.failures]
+        if outcome.failures:
+            failures[dataset] = outcome.failures
         if dataset in selected and not outcome.failures:  # what arrived of the others is kept, but they are not done
             evidence = _evidence(settings.home, dataset, outcome)
             yield dg.MaterializeResult(asset_key=raw_key(exchange, dataset), metadata=evidence)
     if failures:
-        raise dg.Failure(failures[0], metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
+        first = next(reason for reasons in failures.values() for reason in reasons)
+        raise dg.Failure(first, metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
 
 
 def _ends(days: list[str]) -> tuple[str, str]:
