@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from orchestration import universe
+from orchestration.exchanges import declared
 from orchestration.settings import Settings, parse_moment
 
 app = typer.Typer(
@@ -133,11 +134,10 @@ def status() -> None:
         table.add_row(*(str(cell) for cell in row))
     out.print(table)
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
-    for feed in universe.FEEDS:
-        if feed.exchange in settings.universe.exchanges:
-            limits.add_row(
-                feed.exchange, feed.dataset, feed.note if feed.served else f"[yellow]not served:[/] {feed.note}"
-            )
+    for exchange in settings.universe.exchanges:
+        for dataset, feed in declared()[exchange].feeds.items():
+            served = f"{feed.endpoint}, {feed.note}" if feed.served else f"[yellow]not served:[/] {feed.note}"
+            limits.add_row(exchange, dataset, served)
     out.print(limits)
 
 
@@ -291,13 +291,11 @@ def _chosen(
     universe.check_names("asset", tuple(assets), settings.universe.assets)
     scope = {}
     for exchange in exchanges or settings.universe.exchanges:
-        feeds = [universe.feed(exchange, dataset) for dataset in datasets or FETCHED]
-        scope[exchange] = [feed.dataset for feed in feeds if feed.served]
-        for feed in feeds:
+        feeds = {dataset: declared()[exchange].feeds[dataset] for dataset in datasets or FETCHED}
+        scope[exchange] = [dataset for dataset, feed in feeds.items() if feed.served]
+        for dataset, feed in feeds.items():
             if datasets and not feed.served:
-                out.print(
-                    f"[bold]{exchange}[/] {feed.dataset}: not served: {feed.note}", highlight=False, soft_wrap=True
-                )
+                out.print(f"[bold]{exchange}[/] {dataset}: not served: {feed.note}", highlight=False, soft_wrap=True)
     return {exchange: served for exchange, served in scope.items() if served}, assets
 
 

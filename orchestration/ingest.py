@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from orchestration import contracts, coverage, exchanges, lake, universe
+from orchestration import contracts, coverage, lake, universe
+from orchestration.exchanges import declared
+from orchestration.exchanges.client import FetchFailed, open_client
+from orchestration.fetch import dataset_groups, earliest, fetch, fetch_instruments
 
 CHUNK = timedelta(days=125)  # 3,000 hourly bars: whole largest pages, and a bound on what a killed run must ask again
 
@@ -62,10 +65,10 @@ class Outcome:
 
 def open_session(exchange: str, exchange_url: str | None, assets: tuple[str, ...]) -> Session:
     """Connects to an exchange and asks what it lists; one that can't be reached is remembered as such, not raised."""
-    session = Session(exchange, exchanges.open_client(exchange, exchange_url))
+    session = Session(exchange, open_client(exchange, exchange_url))
     try:
-        session.listed = exchanges.fetch_instruments(session.client, assets)
-    except exchanges.FetchFailed as failure:
+        session.listed = fetch_instruments(session.client, assets)
+    except FetchFailed as failure:
         session.failure = str(failure)
     return session
 
@@ -98,7 +101,7 @@ def fetch_range(session: Session, home: Path, scope: Scope, now: datetime) -> di
     lake.prepare(home)
     end = min(scope.end, pd.Timestamp(now).floor("h").to_pydatetime())
     outcomes = {}
-    for group in exchanges.dataset_groups(scope.exchange):
+    for group in dataset_groups(scope.exchange):
         datasets = tuple(dataset for dataset in group if dataset in scope.datasets)
         if datasets:
             outcomes |= _fetch_group(session, home, scope, datasets, end, now)
@@ -121,12 +124,12 @@ def _fetch_group(
             if symbol in failures:
                 continue
             try:
-                for page in exchanges.fetch(session.client, datasets, instrument, chunk_start, chunk_end, now):
+                for page in fetch(session.client, datasets, instrument, chunk_start, chunk_end, now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
                     if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk_start):
                         events_from[symbol] = page.covered_from
-            except exchanges.FetchFailed as failure:
+            except FetchFailed as failure:
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
                     session.failure = str(failure)
@@ -201,7 +204,7 @@ def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -
     told = set(held.loc[held["state"] == "complete", ["dataset", "symbol"]].itertuples(index=False, name=None))
     unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
     symbols = {universe.expected_symbol(asset) for asset in assets} - unlisted
-    datasets = {dataset for group in exchanges.dataset_groups(exchange) for dataset in group}
+    datasets = {dataset for group in dataset_groups(exchange) for dataset in group}
     return all((dataset, symbol) in told for dataset in datasets for symbol in symbols)
 
 
@@ -228,9 +231,9 @@ def _states(
         states = coverage.funding_states(stamps, scope.start, end)
     else:
         states = coverage.series_states(stamps, scope.start, end)
-    oldest = exchanges.earliest(scope.exchange, dataset, now)
+    oldest = earliest(scope.exchange, dataset, now)
     if oldest is not None:
-        states.loc[states.index < oldest] = ("unavailable", exchanges.DEPTH[scope.exchange, dataset][1])
+        states.loc[states.index < oldest] = ("unavailable", declared()[scope.exchange].feeds[dataset].depth.reason)
     return states
 
 

@@ -1,8 +1,4 @@
-"""OKX, swaps margined in USDT (v5): what to ask and how to read the answers.
-
-Sizes are contracts of ctVal x ctMult coins. Open interest is taken as one side; `oiCcy` is coins and `oiUsd` USD.
-Liquidation orders are published at most once a second and contract and kept for about 7 days.
-"""
+"""OKX over REST: what to ask and how to read the answers. Its conventions stand in the docstring of its folder."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration.exchanges import wire
-from orchestration.exchanges.client import Endpoint, Window
+from orchestration.exchanges.paging import Endpoint, Window
 
 if TYPE_CHECKING:
     import ccxt
