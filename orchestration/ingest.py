@@ -16,7 +16,7 @@ import pandas as pd
 from orchestration import contracts, coverage, lake, universe
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import FetchFailed, open_client
-from orchestration.fetch import dataset_groups, earliest, fetch, fetch_instruments
+from orchestration.exchanges.fetch import dataset_groups, earliest, fetch, fetch_instruments
 
 CHUNK = timedelta(days=125)  # 3,000 hourly bars: whole largest pages, and a bound on what a killed run must ask again
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration import lake, stress, universe
+from orchestration import lake, stress
 from orchestration.exchanges import declared
 
 if TYPE_CHECKING:

@@ -19,15 +19,25 @@ ONLY_IN = {  # a library that one module alone may know
     "rich": {"cli.py"},
 }
 LOWER_THAN = {  # a module and those of ours that it may import; what isn't listed may import every plain module
-    "universe.py": set(),
+    "universe.py": {"exchanges"},
     "coverage.py": set(),
     "stress.py": {"universe"},
     "contracts.py": {"universe"},
     "settings.py": {"universe"},
     "lake.py": {"universe", "contracts"},
     "expectations.py": {"universe"},
-    "report.py": {"universe", "lake", "stress"},
+    "report.py": {"exchanges", "lake", "stress"},
     "ingest.py": {"universe", "contracts", "coverage", "exchanges", "lake"},
+}
+IN_EXCHANGES = {  # what each module of that room may import of it; of ours it may import nothing else
+    "__init__.py": {"declaration"},
+    "declaration.py": set(),
+    "paging.py": set(),
+    "wire.py": set(),
+    "client.py": {"declared"},
+    "fetch.py": {"declared", "reader", "client", "paging", "wire"},
+    "<ccxt id>/__init__.py": {"declaration"},
+    "<ccxt id>/rest.py": {"paging", "wire"},
 }
 
 
@@ -58,6 +68,14 @@ def test_imports_run_one_way(module):
     assert ours <= LOWER_THAN[module]
 
 
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] == "exchanges"], ids=str)
+def test_exchanges_know_nothing_above_them_and_nothing_of_each_other(path):
+    ours = [name.split(".")[1:] for name in imports(path) if name.startswith("orchestration.")]
+    assert {room for room, *_ in ours} <= {"exchanges"}
+    _, *folder, module = path.parts
+    assert {part for _, part, *_ in ours} <= IN_EXCHANGES["/".join([*("<ccxt id>" for _ in folder), module])]
+
+
 def test_only_the_front_imports_defs():
     guilty = {
         str(path)
@@ -83,5 +101,5 @@ def test_top_level_holds_nothing_else():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert {Path(name).parts[0] for name in listed} <= {
         "pyproject.toml", "README.md", "orchestration", "dbt_project", "tests", "data_contracts",
-        "Makefile", "requirements.lock", "LICENSE", ".ci", ".gitignore",
+        "docs", "Makefile", "requirements.lock", "LICENSE", ".ci", ".gitignore",
     }  # fmt: skip

@@ -1,8 +1,14 @@
 """The watch list, and the refusal of files that say something else."""
 
+import subprocess
+import sys
+
 import pytest
+from pydantic import ValidationError
 
 from orchestration import universe
+from orchestration.exchanges import declared
+from orchestration.exchanges.declaration import Declaration
 
 
 @pytest.fixture
@@ -60,8 +66,32 @@ def test_what_an_exchange_does_not_list_is_not_watched():
     assert universe.watched(watch, {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
 
 
+def test_names_are_checked_against_what_is_declared_and_not_against_the_default():
+    assert universe.Universe(exchanges=("okx",)).exchanges == ("okx",)
+    assert set(universe.EXCHANGES) <= set(declared())
+    with pytest.raises(ValidationError, match="choose from binance, bybit"):
+        universe.Universe(exchanges=("ftx",))
+
+
 def test_every_exchange_declares_every_dataset_once():
-    declared = [(feed.exchange, feed.dataset) for feed in universe.FEEDS]
-    assert sorted(declared) == sorted(
-        (exchange, dataset) for exchange in universe.EXCHANGES for dataset in universe.DATASETS
-    )
+    for exchange in universe.EXCHANGES:
+        assert tuple(declared()[exchange].feeds) == universe.DATASETS
+    feeds = dict(list(declared()["gate"].feeds.items())[1:])
+    with pytest.raises(ValueError, match="gate has to declare, in this order: instruments, candles"):
+        Declaration("gate", ("swap",), feeds)
+
+
+def test_epochs_are_those_of_the_declarations():
+    epochs = universe.feed_epochs()
+    assert list(epochs.columns) == ["exchange", "dataset", "since_at", "completeness"]
+    bybit = epochs[epochs["exchange"] == "bybit"]
+    assert bybit["completeness"].tolist() == ["complete", "sampled", "complete"]
+    assert bybit["since_at"].dt.strftime("%Y-%m-%d").tolist() == ["2019-09-01", "2021-09-01", "2025-02-20"]
+    assert str(bybit["since_at"].dt.tz) == "UTC"
+
+
+def test_names_are_known_without_pandas_and_ccxt():
+    """A command that only checks its input starts at once."""
+    code = "import sys; from orchestration import universe; universe.load(None)"
+    code += "; assert not {'pandas', 'numpy', 'ccxt'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -45,7 +45,10 @@ class FetchFailed(Exception):
 
 
 def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
-    """A ccxt client for a declared exchange's public endpoints; with `url`, traffic goes to `<url>/<exchange>/<path>`."""
+    """A ccxt client for the public endpoints of a declared exchange.
+
+    With `url`, all traffic goes to `<url>/<exchange>/<path>`.
+    """
     import ccxt
 
     client = getattr(ccxt, exchange)(

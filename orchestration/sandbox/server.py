@@ -20,7 +20,6 @@ from types import ModuleType
 
 from aiohttp import web
 
-from orchestration import sandbox
 from orchestration.exchanges import declared
 from orchestration.sandbox import Reply
 from orchestration.sandbox.tape import Market, Tape
@@ -32,8 +31,8 @@ HTML = Reply(200, "<!DOCTYPE html><html><body>Checking your browser before you c
 @cache
 def spoken() -> dict[str, ModuleType]:
     """The exchanges that can be answered for: those declared that have a module of their own beside this one."""
-    names = {module.name for module in iter_modules(sandbox.__path__)} & declared().keys()
-    return {name: import_module(f"{sandbox.__name__}.{name}") for name in sorted(names)}
+    names = {module.name for module in iter_modules([str(Path(__file__).parent)])} & declared().keys()
+    return {name: import_module(f"{__package__}.{name}") for name in sorted(names)}
 
 
 def serve(tape: Path, port: int, now: datetime | None) -> None:

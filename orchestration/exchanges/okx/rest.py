@@ -142,7 +142,7 @@ def liquidations(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
 def _position_side(detail: Mapping) -> str | None:
     if detail.get("posSide") in ("long", "short"):
         return detail["posSide"]
-    return {"sell": "long", "buy": "short"}.get(detail.get("side"))
+    return {"sell": "long", "buy": "short"}.get(str(detail.get("side")))  # a cell could be a list, which has no hash
 
 
 def _identity(symbol: str | None, detail: Mapping, side: str | None) -> str | None:
