@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import requests
 
-from orchestration.universe import FEEDS
+from orchestration.exchanges import declared
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ SYMBOLS = {"BTC/USDT:USDT": 70_000.0, "ETH/USDT:USDT": 2_000.0}
 SIZES = {"gate": 0.01, "bybit": 1.0}
 SERVED = {
     exchange: [
-        feed.dataset for feed in FEEDS if feed.exchange == exchange and feed.served and feed.dataset != "instruments"
+        dataset for dataset, feed in declared()[exchange].feeds.items() if feed.served and dataset != "instruments"
     ]
     for exchange in SIZES
 }

@@ -10,14 +10,15 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration import ingest as facts
-from orchestration import lake, universe
+from orchestration import lake
 from orchestration.defs.resources import OWNERS, Exchanges, pool_slot
+from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
 TICK_TAG = "market_stress/tick"
 FIRST_DAY = "2019-09-01"
 
-exchanges_partition = dg.StaticPartitionsDefinition(list(universe.EXCHANGES))
+exchanges_partition = dg.StaticPartitionsDefinition(list(declared()))
 
 
 class ExchangeDays(dg.MultiPartitionsDefinition):
