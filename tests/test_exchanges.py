@@ -23,6 +23,7 @@ from orchestration.sandbox.server import spoken
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 2, 11, 12, tzinfo=UTC)
 LATER = datetime(2026, 12, 31, tzinfo=UTC)
+FIRST_DAY = date(2019, 9, 1)  # nothing earlier is ever asked for
 GOLDEN = [case for exchange in declared() for case in golden(exchange)]
 SERIES = [case for case in GOLDEN if case.holds["dataset"] != "instruments"]
 SERVED = [(one.exchange, dataset) for one in declared().values() for dataset in one.feeds if one.feeds[dataset].served]
@@ -58,7 +59,7 @@ def test_d3_what_is_declared_of_a_feed_holds_together(exchange):
     assert all(feed.served for feed in feeds.values() if feed.depth)
     since = [(epoch.dataset, epoch.since) for epoch in epochs]
     assert since == sorted(set(since))
-    known = {dataset for dataset, day in since if day <= date(2019, 9, 1)}
+    known = {dataset for dataset, day in since if day <= FIRST_DAY}
     assert {dataset for dataset in ("liquidations", "liquidation_totals") if feeds[dataset].served} <= known
 
 
