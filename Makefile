@@ -3,10 +3,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lock bench clean
+.PHONY: help setup demo up test test-live check format lock bench clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 setup: .venv/installed ## make .venv from requirements.lock
 
@@ -24,6 +24,9 @@ up: setup ## Dagster UI and daemon on http://127.0.0.1:3000
 
 test: setup ## all tests
 	$(BIN)/python -m pytest
+
+test-live: setup ## asks the real exchanges for one small page per dataset (needs the internet)
+	$(BIN)/python -m pytest tests/live
 
 check: setup ## ruff, sqlfluff, dbt parse, definitions load
 	$(BIN)/ruff check .

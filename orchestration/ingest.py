@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import contracts, coverage, exchanges, universe
+from orchestration import contracts, coverage, universe
+from orchestration.exchanges import declared
+from orchestration.exchanges.client import FetchFailed
+from orchestration.exchanges.fetch import earliest, fetch_instruments, fetch_pages
 from orchestration.lake import facts
-
-if TYPE_CHECKING:
-    import ccxt
 
 CHUNK = timedelta(days=125)  # 3,000 hourly bars: whole largest pages, and a bound on what a killed run must ask again
 
@@ -32,12 +31,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Fetch:
-    """What one fetch needs: the exchange's client and what to ask it for, `assets` of the `watched` over [start, end).
+    """What one fetch needs: an exchange's ccxt client, and what to ask for over [start, end).
 
+    The exchange is asked what it lists of the `watched` assets, and for `datasets` of `assets`, which are some of them.
     `now` is the as-of clock, `show` hears how far it is.
     """
 
-    client: "ccxt.Exchange"
+    client: object
     home: Path
     datasets: tuple[str, ...]
     assets: tuple[str, ...]
@@ -77,7 +77,7 @@ def fetch_range(fetch: Fetch) -> dict[str, Outcome]:
     else:
         outcomes["instruments"].written = _keep_instruments(fetch, listed)
         listed = listed[listed["asset"].isin(fetch.assets)]
-    for group in exchanges.dataset_groups(fetch.client.id):
+    for group in declared()[fetch.client.id].groups:
         datasets = tuple(dataset for dataset in group if dataset in fetch.datasets)
         if datasets:
             fetched, failure = _fetch_group(fetch, listed, datasets, failure)
@@ -88,8 +88,8 @@ def fetch_range(fetch: Fetch) -> dict[str, Outcome]:
 def _listed(fetch: Fetch) -> tuple[pd.DataFrame | None, str | None]:
     """What the exchange lists of the watched assets, or None and why it can't be told."""
     try:
-        listed = exchanges.fetch_instruments(fetch.client, fetch.watched)
-    except exchanges.FetchFailed as failure:
+        listed = fetch_instruments(fetch.client, fetch.watched)
+    except FetchFailed as failure:
         return None, str(failure)
     if listed.empty and not facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'").empty:
         return None, f"{fetch.client.id}: instruments: lists none of those it listed before"
@@ -122,12 +122,12 @@ def _fetch_group(
             if symbol in failures:
                 continue
             try:
-                for page in exchanges.fetch(fetch.client, datasets, instrument, *chunk, fetch.now):
+                for page in fetch_pages(fetch.client, datasets, instrument, *chunk, fetch.now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
                     if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk[0]):
                         events_from[symbol] = page.covered_from
-            except exchanges.FetchFailed as failure:
+            except FetchFailed as failure:
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
                     out_of_reach = str(failure)
@@ -210,7 +210,7 @@ def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -
     told = set(held.loc[held["state"] == "complete", ["dataset", "symbol"]].itertuples(index=False, name=None))
     unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
     symbols = {universe.expected_symbol(asset) for asset in assets} - unlisted
-    datasets = {dataset for group in exchanges.dataset_groups(exchange) for dataset in group}
+    datasets = {dataset for group in declared()[exchange].groups for dataset in group}
     return all((dataset, symbol) in told for dataset in datasets for symbol in symbols)
 
 
@@ -227,9 +227,9 @@ def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime
         states = coverage.funding_states(stamps, fetch.start, fetch.last)
     else:
         states = coverage.series_states(stamps, fetch.start, fetch.last)
-    oldest = exchanges.earliest(fetch.client.id, dataset, fetch.now)
+    oldest = earliest(fetch.client.id, dataset, fetch.now)
     if oldest is not None:
-        states.loc[states.index < oldest] = ("unavailable", exchanges.DEPTH[fetch.client.id, dataset][1])
+        states.loc[states.index < oldest] = ("unavailable", declared()[fetch.client.id].feeds[dataset].depth.reason)
     return states
 
 

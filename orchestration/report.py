@@ -17,7 +17,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration import stress, universe
+from orchestration import stress
+from orchestration.exchanges import declared
 from orchestration.lake import publish as lake
 
 if TYPE_CHECKING:
@@ -547,16 +548,14 @@ def _gaps(
 
 def _served(exchange: str, dataset: str) -> list[str]:
     """The feeds that an exchange serves of a dataset, or all that there might be where it serves none."""
-    unserved = {feed.dataset for feed in universe.FEEDS if feed.exchange == exchange and not feed.served}
-    return [feed for feed in DATASET_FEEDS[dataset] if feed not in unserved] or list(DATASET_FEEDS[dataset])
+    feeds = declared()[exchange].feeds
+    return [feed for feed in DATASET_FEEDS[dataset] if feeds[feed].served] or list(DATASET_FEEDS[dataset])
 
 
 def _silence(exchange: str, dataset: str) -> str:
     """Why there is no receipt: the exchange doesn't serve it, or nobody asked."""
-    notes = [
-        feed.note for feed in universe.FEEDS if (feed.exchange, feed.dataset, feed.served) == (exchange, dataset, False)
-    ]
-    return notes[0] if notes else f"{dataset.replace('_', ' ')} were not fetched for these hours"
+    feed = declared()[exchange].feeds[dataset]
+    return feed.note if not feed.served else f"{dataset.replace('_', ' ')} were not fetched for these hours"
 
 
 def _warnings(brief: dict) -> list[str]:

@@ -1,84 +1,23 @@
-"""What we watch: exchanges, assets and datasets, and what each exchange's feeds are worth.
+"""What we watch: exchanges, assets and datasets.
 
-Here belong the universe file, the names that every other module uses, and the declared nature of feeds. How an exchange
-is asked lives in `exchanges`; which hours were really observed is data and lives in `coverage`.
+Here belong the universe file and the names that every other module uses. What an exchange serves, what it is worth and
+how it is asked stands in its folder under `exchanges`; which hours were really observed is data and lives in
+`coverage`.
 """
 
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-EXCHANGES = ("binance", "bybit", "okx", "gate")
-DATASETS = ("instruments", "candles", "open_interest", "funding_rates", "liquidation_totals", "liquidations")
+from orchestration.exchanges import declaration, declared
+
+DATASETS = declaration.DATASETS
 RAW_DATASETS = (*DATASETS, "coverage")
 
-Completeness = Literal["complete", "totals", "sampled"]
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What an exchange serves of one dataset over REST, in words a person can act on; `served` False says why not."""
-
-    exchange: str
-    dataset: str
-    note: str
-    served: bool = True
-
-
-@dataclass(frozen=True)
-class FeedEpoch:
-    """From `since` on, liquidations of `dataset` on `exchange` have this completeness (see DESIGN section 4)."""
-
-    exchange: str
-    dataset: str
-    since: date
-    completeness: Completeness
-
-
-FEEDS = (
-    Feed("binance", "instruments", "exchangeInfo, perpetuals margined in USDT"),
-    Feed("binance", "candles", "klines, 1 h, since listing"),
-    Feed("binance", "open_interest", "openInterestHist, 1 h: the latest 30 days; import what is older"),
-    Feed("binance", "funding_rates", "fundingRate, since listing"),
-    Feed("binance", "liquidation_totals", "binance publishes no hourly liquidation totals", served=False),
-    Feed("binance", "liquidations", "binance has no public REST liquidations: import a recording", served=False),
-    Feed("bybit", "instruments", "instruments-info, linear perpetuals in USDT"),
-    Feed("bybit", "candles", "kline, 1 h, since listing"),
-    Feed("bybit", "open_interest", "open-interest, 1 h, since listing; coins of one side"),
-    Feed("bybit", "funding_rates", "funding/history, since listing"),
-    Feed("bybit", "liquidation_totals", "bybit publishes no hourly liquidation totals", served=False),
-    Feed("bybit", "liquidations", "bybit has no public REST liquidations: import a recording", served=False),
-    Feed("okx", "instruments", "public/instruments, swaps in USDT"),
-    Feed("okx", "candles", "market/history-candles, 1H, as far back as okx keeps them"),
-    Feed("okx", "open_interest", "rubik open-interest-history, 1H: the latest 1,440 hours; import what is older"),
-    Feed("okx", "funding_rates", "funding-rate-history: about the latest 3 months"),
-    Feed("okx", "liquidation_totals", "okx publishes no hourly liquidation totals", served=False),
-    Feed(
-        "okx", "liquidations", "public/liquidation-orders: about the latest 7 days, at most one a second and contract"
-    ),
-    Feed("gate", "instruments", "futures/usdt/contracts"),
-    Feed("gate", "candles", "candlesticks, 1h, as far back as gate keeps them"),
-    Feed("gate", "open_interest", "contract_stats, 1h, as far back as gate keeps them"),
-    Feed("gate", "funding_rates", "funding_rate, as far back as gate keeps them"),
-    Feed("gate", "liquidation_totals", "contract_stats, 1h: gate's own long and short totals"),
-    Feed("gate", "liquidations", "single events would only repeat gate's hourly totals", served=False),
-)
-
-# Sources: DESIGN section 4, docs of the exchanges as collected there. Binance went to one order a symbol and second on
-# 2021-04-27; Bybit throttled from 2021-09 until allLiquidation, which is complete, came on 2025-02-20.
-FEED_EPOCHS = (
-    FeedEpoch("binance", "liquidations", date(2019, 9, 1), "complete"),
-    FeedEpoch("binance", "liquidations", date(2021, 4, 27), "sampled"),
-    FeedEpoch("bybit", "liquidations", date(2019, 9, 1), "complete"),
-    FeedEpoch("bybit", "liquidations", date(2021, 9, 1), "sampled"),
-    FeedEpoch("bybit", "liquidations", date(2025, 2, 20), "complete"),
-    FeedEpoch("okx", "liquidations", date(2019, 9, 1), "sampled"),
-    FeedEpoch("gate", "liquidation_totals", date(2019, 9, 1), "totals"),
-)
+# What is watched is a decision: a folder more under `exchanges` changes no published figure.
+EXCHANGES = ("binance", "bybit", "okx", "gate")
 
 
 class _Strict(BaseModel):
@@ -113,7 +52,7 @@ class Universe(_Strict):
     @field_validator("exchanges")
     @classmethod
     def _known_exchanges(cls, exchanges: tuple[str, ...]) -> tuple[str, ...]:
-        return check_names("exchange", exchanges, EXCHANGES)
+        return check_names("exchange", exchanges, tuple(declared()))
 
     @field_validator("assets", "exchanges")
     @classmethod
@@ -156,11 +95,6 @@ def check_names(kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> tu
         if name not in known:
             raise ValueError(f"unknown {kind} {name!r}: choose from {', '.join(known)}")
     return names
-
-
-def feed(exchange: str, dataset: str) -> Feed:
-    """The declared feed of an exchange and dataset."""
-    return next(feed for feed in FEEDS if (feed.exchange, feed.dataset) == (exchange, dataset))
 
 
 def expected_symbol(asset: str) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestration import exchanges, ingest
+from orchestration import ingest
+from orchestration.exchanges.client import open_client
 from orchestration.lake import facts
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
@@ -32,7 +33,7 @@ def url(tape, sandbox):
 
 
 def fetch(url, home, *datasets: str) -> dict[str, ingest.Outcome]:
-    client = exchanges.open_client("gate", url)
+    client = open_client("gate", url)
     watched = ("BTC", "XRP")
     return ingest.fetch_range(ingest.Fetch(client, home, datasets, watched, watched, START, NOW, NOW))
 
@@ -61,7 +62,7 @@ def test_fetch_leaves_rows_and_one_receipt_for_each_state(url, tmp_path):
 
 def test_fetch_tells_how_far_it_is(url, tmp_path):
     heard = []
-    client = exchanges.open_client("gate", url)
+    client = open_client("gate", url)
     ingest.fetch_range(
         ingest.Fetch(client, tmp_path, ("candles",), ("BTC",), ("BTC",), START, NOW, NOW, show=heard.append)
     )
@@ -71,7 +72,7 @@ def test_fetch_tells_how_far_it_is(url, tmp_path):
 def test_exchange_out_of_reach_fails_every_symbol_with_the_reason(tmp_path):
     with socket.socket() as nobody:  # bound, but nobody listens
         nobody.bind(("127.0.0.1", 0))
-        client = exchanges.open_client("gate", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        client = open_client("gate", f"http://127.0.0.1:{nobody.getsockname()[1]}")
         watched = ("BTC", "XRP")
         outcomes = ingest.fetch_range(ingest.Fetch(client, tmp_path, ("candles",), watched, watched, START, NOW, NOW))
     assert outcomes["candles"].failures == outcomes["instruments"].failures

@@ -7,9 +7,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from orchestration import contracts
+from orchestration import contracts, universe
 from orchestration import home as homes
-from orchestration.lake import facts, publish
+from orchestration.lake import facts, inputs, publish
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -133,3 +133,17 @@ def test_writers_of_one_exchange_take_turns(home):
 
 def write_candle(home, symbol: str) -> None:
     facts.write(home, "candles", candles([1.0], symbol=symbol), "rest", NOW)
+
+
+def test_what_an_exchange_does_not_list_is_not_watched():
+    watch = universe.Universe(assets=("BTC", "XRP"), exchanges=("gate",))
+    assert inputs.watched(watch, {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
+
+
+def test_epochs_are_those_of_the_declarations():
+    epochs = inputs.feed_epochs()
+    assert list(epochs.columns) == ["exchange", "dataset", "since_at", "completeness"]
+    bybit = epochs[epochs["exchange"] == "bybit"]
+    assert bybit["completeness"].tolist() == ["complete", "sampled", "complete"]
+    assert bybit["since_at"].dt.strftime("%Y-%m-%d").tolist() == ["2019-09-01", "2021-09-01", "2025-02-20"]
+    assert str(bybit["since_at"].dt.tz) == "UTC"

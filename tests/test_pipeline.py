@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 import requests
 
-from orchestration.universe import FEEDS
+from orchestration.exchanges import declared
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ SYMBOLS = {"BTC/USDT:USDT": 70_000.0, "ETH/USDT:USDT": 2_000.0}
 SIZES = {"gate": 0.01, "bybit": 1.0}
 SERVED = {
     exchange: [
-        feed.dataset for feed in FEEDS if feed.exchange == exchange and feed.served and feed.dataset != "instruments"
+        dataset for dataset, feed in declared()[exchange].feeds.items() if feed.served and dataset != "instruments"
     ]
     for exchange in SIZES
 }
@@ -229,8 +229,8 @@ def test_a_blocked_exchange_fails_alone_and_leaves_its_receipt(published, launch
     assert [fault.split(":")[0] for fault in ended.faults] == ["bybit"]
     assert set(ended.materialized) == {f"raw/gate/{dataset}" for dataset in ["instruments", *SERVED["gate"]]}
     receipts = f"read_parquet('{published}/raw/coverage/exchange=bybit/**/*.parquet')"
-    failed = f"select sum(date_diff('hour', start_at, end_at)) from {receipts} where dataset = 'candles' and state = 'failed'"
-    assert duckdb.sql(failed).fetchall() == [(24 * len(SYMBOLS),)]
+    hours = f"select sum(date_diff('hour', start_at, end_at)) from {receipts}"
+    assert duckdb.sql(f"{hours} where dataset = 'candles' and state = 'failed'").fetchall() == [(24 * len(SYMBOLS),)]
 
 
 def test_gate_refuses_after_a_failed_check_and_the_last_good_warehouse_stays(published, launch):

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import requests
 
+from orchestration.exchanges import declared
+from orchestration.sandbox.server import spoken
 from orchestration.sandbox.tape import Tape
 
 NOW = datetime(2026, 2, 12, 0, 30, tzinfo=UTC)
@@ -114,6 +116,12 @@ def test_ccxt_loads_the_markets(base, exchange):
 def test_exchange_that_is_not_on_the_tape_lists_nothing(sandbox, tape, exchange):
     others = [name for name in TYPES if name != exchange]
     assert client(sandbox(tape(instruments=instruments(others)), NOW), exchange).fetch_markets() == []
+
+
+def test_every_declared_exchange_with_a_module_here_is_answered_for(base):
+    assert set(spoken()) == set(TYPES) <= set(declared())
+    answer = requests.get(f"{base}/kraken/time", timeout=5)
+    assert (answer.status_code, answer.text) == (404, "no exchange 'kraken' here, only binance, bybit, gate, okx")
 
 
 @pytest.mark.parametrize("exchange", TYPES)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from orchestration import contracts
-from orchestration.exchanges import okx as okx_adapter
+from orchestration.exchanges.okx import rest as okx_adapter
 from orchestration.sandbox import okx as okx_sandbox
 from orchestration.sandbox.scenario import ARTICLES, ASSETS, EXCHANGES, write_tape
 from orchestration.sandbox.tape import Market, Tape

@@ -1,8 +1,10 @@
 """The watch list, and the refusal of files that say something else."""
 
 import pytest
+from pydantic import ValidationError
 
 from orchestration import universe
+from orchestration.exchanges import declared
 
 
 @pytest.fixture
@@ -55,13 +57,13 @@ def test_missing_file_names_the_way_out(tmp_path):
         universe.load(tmp_path / "none.yml")
 
 
-def test_what_an_exchange_does_not_list_is_not_watched():
-    watch = universe.Universe(assets=("BTC", "XRP"), exchanges=("gate",))
-    assert universe.watched(watch, {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
+def test_names_are_checked_against_what_is_declared_and_not_against_the_default():
+    assert universe.Universe(exchanges=("okx",)).exchanges == ("okx",)
+    assert set(universe.EXCHANGES) <= set(declared())
+    with pytest.raises(ValidationError, match="unknown exchange 'ftx': choose from binance"):
+        universe.Universe(exchanges=("ftx",))
 
 
 def test_every_exchange_declares_every_dataset_once():
-    declared = [(feed.exchange, feed.dataset) for feed in universe.FEEDS]
-    assert sorted(declared) == sorted(
-        (exchange, dataset) for exchange in universe.EXCHANGES for dataset in universe.DATASETS
-    )
+    for exchange in universe.EXCHANGES:
+        assert tuple(declared()[exchange].feeds) == universe.DATASETS

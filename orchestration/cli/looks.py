@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from orchestration import universe
 from orchestration.cli.terminal import err, out, say
+from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,11 +46,10 @@ def status() -> None:
         table.add_row(*(str(cell) for cell in row))
     out.print(table)
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
-    for feed in universe.FEEDS:
-        if feed.exchange in settings.universe.exchanges:
-            limits.add_row(
-                feed.exchange, feed.dataset, feed.note if feed.served else f"[yellow]not served:[/] {feed.note}"
-            )
+    for exchange in settings.universe.exchanges:
+        for dataset, feed in declared()[exchange].feeds.items():
+            served = f"{feed.endpoint}, {feed.note}" if feed.served else f"[yellow]not served:[/] {feed.note}"
+            limits.add_row(exchange, dataset, served)
     out.print(limits)
 
 

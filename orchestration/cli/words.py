@@ -7,6 +7,7 @@ import typer
 
 from orchestration import universe
 from orchestration.cli.terminal import say
+from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
 FIRST_DAY = date(2019, 9, 1)
@@ -37,11 +38,11 @@ def datasets_by_exchange(settings: Settings, exchanges: list[str], datasets: lis
     universe.check_names("dataset", tuple(datasets), FETCHED)
     wanted = {}
     for exchange in exchanges or settings.universe.exchanges:
-        feeds = [universe.feed(exchange, dataset) for dataset in datasets or FETCHED]
-        wanted[exchange] = [feed.dataset for feed in feeds if feed.served]
-        for feed in feeds:
+        feeds = {dataset: declared()[exchange].feeds[dataset] for dataset in datasets or FETCHED}
+        wanted[exchange] = [dataset for dataset, feed in feeds.items() if feed.served]
+        for dataset, feed in feeds.items():
             if datasets and not feed.served:
-                say(f"[bold]{exchange}[/] {feed.dataset}: not served: {feed.note}")
+                say(f"[bold]{exchange}[/] {dataset}: not served: {feed.note}")
     return {exchange: served for exchange, served in wanted.items() if served}
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from orchestration import exchanges, forking, universe
+from orchestration import forking, universe
 from orchestration.defs.resources import OWNERS
 from orchestration.defs.runs import LAUNCHER_TAG, working_for
+from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
 TICK_TAG = "market_stress/tick"
@@ -65,7 +66,7 @@ IN_PROCESS = {"execution": {"config": {"in_process": True}}}
 
 def served(exchange: str) -> tuple[str, ...]:
     """The datasets that an exchange serves over REST."""
-    return ("instruments", *(dataset for group in exchanges.dataset_groups(exchange) for dataset in group))
+    return ("instruments", *(dataset for group in declared()[exchange].groups for dataset in group))
 
 
 def raw_key(exchange: str, dataset: str) -> dg.AssetKey:
@@ -104,12 +105,13 @@ def _raw_assets(exchange: str, days: dg.PartitionsDefinition) -> dg.AssetsDefini
 def _fetch(
     context: dg.AssetExecutionContext, settings: Settings, exchange: str, config: Watched
 ) -> Iterator[dg.MaterializeResult]:
+    from orchestration.exchanges.client import open_client
     from orchestration.ingest import Fetch, fetch_range
 
     selected = {key.path[-1] for key in context.selected_asset_keys}
     first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in _ends(context.partition_keys))
     fetch = Fetch(
-        client=exchanges.open_client(exchange, settings.exchange_url),
+        client=open_client(exchange, settings.exchange_url),
         home=settings.home,
         datasets=tuple(selected - {"instruments"}),
         assets=tuple(config.assets or settings.universe.assets),
@@ -167,7 +169,7 @@ def _evidence(home: Path, dataset: str, outcome) -> dict:
 def _served_spec(exchange: str, dataset: str, days: dg.PartitionsDefinition) -> dg.AssetSpec:
     return _spec(
         raw_key(exchange, dataset),
-        description=f"{DESCRIPTIONS[dataset]} {exchange}: {universe.feed(exchange, dataset).note}.",
+        description=f"{DESCRIPTIONS[dataset]} {exchange}: {declared()[exchange].feeds[dataset].note}.",
         group_name=exchange,
         kinds={"ccxt", "parquet"},
         partitions_def=days,
@@ -179,7 +181,7 @@ def _source_spec(dataset: str) -> dg.AssetSpec:
     """What dbt reads: the files of a dataset, whichever fetch or import wrote them."""
     writers = [
         raw_key(exchange, part)
-        for exchange in universe.EXCHANGES
+        for exchange in declared()
         for part in served(exchange)
         if part == dataset or dataset == "coverage"
     ]
@@ -231,7 +233,7 @@ def ingestion() -> dg.Definitions:
     settings = Settings.from_environment()
     tomorrow = settings.fixed_now and settings.fixed_now.date() + timedelta(days=1)
     days = dg.DailyPartitionsDefinition(FIRST_DAY, end_date=tomorrow and f"{tomorrow}", end_offset=1)
-    raw = [_raw_assets(exchange, days) for exchange in universe.EXCHANGES]
+    raw = [_raw_assets(exchange, days) for exchange in declared()]
     job = dg.define_asset_job(
         "ingest",
         selection=dg.AssetSelection.assets(*raw),

@@ -38,9 +38,10 @@ def ingest_job() -> dg.JobDefinition:
 @cache
 def refresh_job() -> dg.JobDefinition:
     """The job that makes the warehouse and what leaves the house."""
-    from orchestration.definitions import defs  # not above: this module is itself among what defs() loads
+    from orchestration.defs import publish, resources, warehouse  # not above: a backfill needs nothing of dbt
 
-    return defs().resolve_job_def("refresh")
+    needed = dg.Definitions.merge(resources.resources(), warehouse.warehouse(), publish.publishing())
+    return needed.resolve_job_def("refresh")
 
 
 def run_ingest(

@@ -119,4 +119,6 @@ def publishing() -> dg.Definitions:
             return dg.SkipReason(f"ingest of {tick} is still running")
         return dg.RunRequest(run_key=tick)
 
-    return dg.Definitions(assets=[market_stress, brief], jobs=[job], sensors=[refresh_after_ingest])
+    return dg.Definitions(
+        assets=[market_stress, brief], asset_checks=[meets_expectations], jobs=[job], sensors=[refresh_after_ingest]
+    )

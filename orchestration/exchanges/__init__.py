@@ -1,209 +1,26 @@
-"""Native rows in, contract rows out.
+"""The exchanges that we can read: one folder each, found by its name, a ccxt id.
 
-Here belongs how an exchange is read: which requests a dataset needs, in which range, and which rows of an answer
-count. One module per exchange holds what is true of it alone, `client` the connection, retries and paging, `wire` the
-reading of cells. What a row is worth is decided at the border (`contracts`), which hours were observed in `coverage`.
-
-Of ccxt only the native methods are used: its unified parsers get sides, values and contract sizes wrong.
+Here belongs the register alone. What is true of one exchange stands in its folder: what it serves and its conventions
+in `__init__`, how it is asked and read in `rest`. What holds for all of them stands beside the folders: `declaration`
+(what a folder states), `fetch` (native rows in, contract rows out), `paging`, `client` (the connection) and `wire`
+(cells of native rows). What of it we watch is decided in `universe`.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
-from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from orchestration.exchanges import binance, bybit, gate, okx
-from orchestration.exchanges.client import (
-    Endpoint,
-    FetchFailed,
-    Window,
-    call,
-    event_pages,
-    open_client,
-    pages,
-    redirect,
-)
-from orchestration.exchanges.wire import HOUR, cells, milliseconds
-
-if TYPE_CHECKING:
-    import ccxt
-
-__all__ = [
-    "DEPTH", "FetchFailed", "Page", "dataset_groups", "earliest", "fetch", "fetch_instruments", "open_client",
-    "redirect",
-]  # fmt: skip
-
-MODULES: dict[str, ModuleType] = {"binance": binance, "bybit": bybit, "okx": okx, "gate": gate}
-TIMES = {
-    "candles": "opened_at",
-    "open_interest": "observed_at",
-    "funding_rates": "funded_at",
-    "liquidation_totals": "period_start_at",
-    "liquidations": "occurred_at",
-}
-
-# A settlement comes every 1 to 8 hours: windows are cut for the longest interval, and rows are looked for wherever the
-# shortest leaves room. The one before the range is asked for too, since it tells the first interval.
-LONGEST_FUNDING_INTERVAL = 8 * HOUR
-SHORTEST_FUNDING_INTERVAL = HOUR - 60_000
-FUNDING_LOOK_BACK = 8 * HOUR + 60_000
-
-ROWS_PER_FRAME = 1000
-
-DEPTH = {
-    ("binance", "open_interest"): (timedelta(days=30), "binance serves only the latest 30 days of open interest"),
-    ("okx", "open_interest"): (timedelta(hours=1440), "okx serves only the latest 1,440 hours of open interest"),
-    ("okx", "liquidations"): (timedelta(days=7), "okx serves only about the latest 7 days of liquidations"),
-}
+from orchestration.exchanges.declaration import Declaration
 
 
-@dataclass(frozen=True)
-class Page:
-    """One answer: rows by dataset, in the columns of their contracts plus `payload`.
-
-    `covered_from` is only set on the last page of an event feed, and says from when on the feed was really seen; None
-    on that page too if the exchange returned no event at all.
-    """
-
-    frames: dict[str, pd.DataFrame] = field(default_factory=dict)
-    covered_from: datetime | None = None
+@cache
+def declared() -> dict[str, Declaration]:
+    """Every exchange's declaration by ccxt id, in alphabetical order. Reads no figure and imports no reader."""
+    folders = sorted(module.name for module in iter_modules(__path__) if module.ispkg)
+    return {exchange: import_module(f"{__name__}.{exchange}").DECLARATION for exchange in folders}
 
 
-def dataset_groups(exchange: str) -> tuple[tuple[str, ...], ...]:
-    """The datasets (instruments aside) that an exchange serves over REST; those of one endpoint stand together."""
-    series = tuple(tuple(endpoint.datasets) for endpoint in MODULES[exchange].ENDPOINTS)
-    return (*series, ("liquidations",)) if hasattr(MODULES[exchange], "ask_liquidations") else series
-
-
-def earliest(exchange: str, dataset: str, now: datetime) -> datetime | None:
-    """The first full hour that the exchange still serves at `now`, safely inside its declared depth; None: no limit."""
-    if (exchange, dataset) not in DEPTH:
-        return None
-    return _moment(_milliseconds(now - DEPTH[exchange, dataset][0]) // HOUR * HOUR + HOUR)
-
-
-def fetch_instruments(client: "ccxt.Exchange", assets: Sequence[str]) -> pd.DataFrame:
-    """Rows of instruments plus `payload`: the linear USDT perpetuals of `assets`; what isn't listed is absent.
-
-    Raises FetchFailed.
-    """
-    module = MODULES[client.id]
-    return module.instruments(call(lambda: module.list_instruments(client), client, "instruments"), assets)
-
-
-def fetch(
-    client: "ccxt.Exchange",
-    datasets: Sequence[str],
-    instrument: Mapping,
-    start: datetime,
-    end: datetime,
-    now: datetime,
-) -> Iterator[Page]:
-    """Answers for `datasets`, which come from one endpoint (see `dataset_groups`), of one instrument over [start, end).
-
-    `instrument` is a row of `fetch_instruments`. Only what is closed at `now` is returned; open interest also at
-    `end` itself. The start is moved to where the exchange's declared depth begins. Rows come once each, in no
-    particular order. Raises FetchFailed; the pages before it stand.
-    """
-    module = MODULES[client.id]
-    bounds = {dataset: _bounds(client.id, dataset, start, end, now) for dataset in datasets}
-    if tuple(datasets) == ("liquidations",):
-        yield from _fetch_liquidations(client, instrument, *bounds["liquidations"])
-        return
-    endpoint = next(endpoint for endpoint in module.ENDPOINTS if set(datasets) <= set(endpoint.datasets))
-    for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
-        yield Page(
-            {
-                dataset: _within(endpoint.datasets[dataset](rows, instrument), TIMES[dataset], *bounds[dataset])
-                for dataset in datasets
-            }
-        )
-
-
-def _batches(pages: Iterator[list]) -> Iterator[list]:
-    """Small pages put together: a frame costs as much for a hundred rows as for a thousand."""
-    batch: list = []
-    for page in pages:
-        batch += page
-        if len(batch) >= ROWS_PER_FRAME:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _series(
-    client: "ccxt.Exchange",
-    endpoint: Endpoint,
-    datasets: Sequence[str],
-    instrument: Mapping,
-    bounds: Mapping[str, tuple[int, int]],
-    now: int,
-) -> Iterator[list]:
-    """Native rows of a regular series, page by page."""
-    native_id = MODULES[client.id].native_id(json.loads(instrument["payload"]))
-    what = f"{' and '.join(datasets)} of {instrument['symbol']}"
-    first, last = min(first for first, _ in bounds.values()), max(last for _, last in bounds.values())
-    if first > last:
-        return
-
-    def ask(low: int, high: int) -> list:
-        return call(lambda: endpoint.ask(client, native_id, Window(low, high, now)), client, what)
-
-    def stamp(row: object) -> int | None:
-        return milliseconds(cells([row], endpoint.time)[0], endpoint.unit)
-
-    if "funding_rates" in datasets:
-        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL}
-        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, limit=endpoint.limit, **spacing)
-        # An interval needs its neighbour, which may stand on another page; settlements are few.
-        if rows := [row for page in settlements for row in page]:
-            yield rows
-    else:
-        yield from pages(ask, stamp, first, last, limit=endpoint.limit, step=HOUR)
-
-
-def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int, last: int) -> Iterator[Page]:
-    """Events backwards from `last`; the last page tells how far back they were seen."""
-    module = MODULES[client.id]
-    native_id = module.native_id(json.loads(instrument["payload"]))
-    if first > last:
-        yield Page()
-        return
-
-    def ask(before: int) -> list:
-        what = f"liquidations of {instrument['symbol']}"
-        return call(lambda: module.ask_liquidations(client, native_id, before), client, what)
-
-    for rows, covered_from in event_pages(ask, module.liquidation_stamp, first, last):
-        frames = {"liquidations": module.liquidations(rows, instrument)} if rows else {}
-        yield Page(frames, None if covered_from is None else _moment(covered_from))
-
-
-def _bounds(exchange: str, dataset: str, start: datetime, end: datetime, now: datetime) -> tuple[int, int]:
-    """First and last stamp that count, in milliseconds: inside the range, closed at `now`, and not beyond the depth."""
-    oldest = earliest(exchange, dataset, now)
-    first = _milliseconds(start if oldest is None else max(start, oldest))
-    end_ms, now_ms = _milliseconds(end), _milliseconds(now)
-    if dataset == "open_interest":
-        return first, min(end_ms, now_ms)
-    is_bar = dataset in ("candles", "liquidation_totals")
-    return first, min(end_ms - 1, now_ms - HOUR if is_bar else now_ms)
-
-
-def _within(frame: pd.DataFrame, time: str, first: int, last: int) -> pd.DataFrame:
-    """Rows with a time in [first, last], and those without one, which the border has to see."""
-    is_inside = frame[time].between(pd.Timestamp(_moment(first)), pd.Timestamp(_moment(last)))
-    return frame[is_inside | frame[time].isna()].reset_index(drop=True)
-
-
-def _milliseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-
-
-def _moment(stamp: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=stamp)
+def reader(exchange: str) -> ModuleType:
+    """The `rest` module of a declared exchange."""
+    return import_module(f"{__name__}.{exchange}.rest")

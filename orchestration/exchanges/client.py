@@ -1,7 +1,7 @@
-"""The way to an exchange and back: connection, retries, paging, limits.
+"""The way to an exchange and back: connection, retries, rate limits, and why it failed.
 
-Here belongs what holds for every exchange alike. What is asked of one exchange and how its rows are read lives in the
-module that bears its name; how a cell of a native row becomes a typed value lives in `wire`.
+Here belongs what holds for every exchange alike. What is asked of one exchange and how its rows are read stands in its
+folder, how pages follow each other in `paging`, how a cell becomes a typed value in `wire`.
 """
 
 import ipaddress
@@ -9,14 +9,14 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
+
+from orchestration.exchanges import declared
 
 if TYPE_CHECKING:
     import ccxt
-    import pandas as pd
 
 T = TypeVar("T")
 
@@ -25,9 +25,6 @@ TRIES = 5
 FIRST_WAIT_SECONDS = 0.5
 FIRST_WAIT_SECONDS_WHEN_LIMITED = 5.0
 PATIENCE_SECONDS = 60.0  # for one question: an exchange that is silent for longer fails this run, not the schedule
-
-# Only what we watch is loaded: ccxt's default also asks for spot, options and, on OKX and Gate, for every currency.
-MARKET_TYPES = {"binance": "linear", "bybit": "linear", "okx": "swap", "gate": "swap"}
 
 # 403 and 451 are answers to where we are, not to what we ask; ccxt calls them ExchangeNotAvailable or
 # RateLimitExceeded, so its classes alone would have us knock for ever.
@@ -47,32 +44,11 @@ class FetchFailed(Exception):
         self.concerns_symbol = concerns_symbol
 
 
-class Window(NamedTuple):
-    """What a request asks for: rows with a stamp in [first, last]; `now` is the as-of clock. Milliseconds."""
-
-    first: int
-    last: int
-    now: int
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """How an exchange serves a regular series, as its module declares it.
-
-    `ask(client, native id, window)` returns at most `limit` native rows; `time` is the cell that holds a row's stamp,
-    in units of `unit` milliseconds; `datasets` are those it serves, each with the function that reads them from the
-    rows.
-    """
-
-    ask: Callable[["ccxt.Exchange", str, Window], list]
-    time: int | str
-    limit: int
-    datasets: Mapping[str, Callable[[list, Mapping], "pd.DataFrame"]]
-    unit: int = 1
-
-
 def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
-    """A ccxt client for the exchange's public endpoints; with `url`, all traffic goes to `<url>/<exchange>/<path>`."""
+    """A ccxt client for the public endpoints of a declared exchange.
+
+    With `url`, all traffic goes to `<url>/<exchange>/<path>`.
+    """
     import ccxt
 
     client = getattr(ccxt, exchange)(
@@ -80,7 +56,8 @@ def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
             # Rate limits protect the exchange; a server on this machine has nobody to protect.
             "enableRateLimit": url is None or not is_loopback(url),
             "timeout": TIMEOUT_MILLISECONDS,
-            "options": {"fetchMarkets": {"types": [MARKET_TYPES[exchange]]}},
+            # Only what we watch may be loaded: ccxt's default also asks for spot and options, and for every currency.
+            "options": {"fetchMarkets": {"types": list(declared()[exchange].market_types)}},
         }
     )
     client.has["fetchCurrencies"] = False
@@ -137,84 +114,6 @@ def call(
             sleep(wait)
             spent += wait
     raise ValueError(f"tries is {tries}: ask at least once")
-
-
-def pages(
-    ask: Callable[[int, int], list],
-    stamp: Callable[[object], int | None],
-    first: int,
-    last: int,
-    *,
-    limit: int,
-    step: int,
-    gap: int | None = None,
-) -> Iterator[list]:
-    """Every row of a series with a stamp in [first, last] exactly once, page by page as it arrives. Milliseconds.
-
-    `ask(low, high)` returns rows of [low, high], possibly fewer than there are and possibly some outside. The range
-    is cut into windows of `limit` rows that are `step` apart. Where the rows of an answer leave room for another row
-    (`gap`, the least distance of two rows, by default `step`) before the oldest or after the newest of them, that
-    room is asked again, until an answer brings no new row. So a server that silently caps its pages, whichever end it
-    keeps, loses nothing. A row without a usable stamp is passed on once: the border has to see it.
-    """
-    gap = gap or step
-    odd = set()
-    for window in range(first, last + 1, limit * step):
-        seen = set()
-        rooms = [(window, min(window + limit * step - 1, last))]
-        while rooms:
-            low, high = rooms.pop()
-            fresh, inside = [], []
-            for row in ask(low, high):
-                moment = stamp(row)
-                if moment is None:
-                    text = json.dumps(row)
-                    if text not in odd:
-                        odd.add(text)
-                        fresh.append(row)
-                elif low <= moment <= high and moment not in seen:
-                    seen.add(moment)
-                    inside.append(moment)
-                    fresh.append(row)
-            if fresh:
-                yield fresh
-            if inside:
-                rooms += [
-                    (start, end)
-                    for start, end in ((low, min(inside) - 1), (max(inside) + 1, high))
-                    if end - start >= gap - 1
-                ]
-
-
-def event_pages(
-    ask: Callable[[int], list], stamp: Callable[[object], int | None], first: int, last: int
-) -> Iterator[tuple[list, int | None]]:
-    """(rows, covered_from) of events in [first, last], newest page first. Milliseconds.
-
-    `ask(before)` returns the newest events that are older than `before`. The last pair tells how far back the feed
-    was really seen: `first` if an older event came up; else, the exchange's memory having ended, the oldest event,
-    since what was quiet and what is forgotten look alike from here; None if there was no event at all. Every other
-    pair has None. The events of a page's oldest millisecond are left to the next page, which is asked to include
-    them: so a page that ends between two of them neither loses nor doubles any.
-    """
-    before, oldest_seen, odd = last + 1, None, set()
-    while True:
-        answer = [(row, stamp(row)) for row in ask(before)]
-        unstamped = {json.dumps(row): row for row, moment in answer if moment is None}
-        rows = [row for text, row in unstamped.items() if text not in odd]
-        odd |= unstamped.keys()
-        older = [(row, moment) for row, moment in answer if moment is not None and moment < before]
-        if not older:
-            yield rows, oldest_seen
-            return
-        oldest, newest = min(moment for _, moment in older), max(moment for _, moment in older)
-        is_left_to_next = first <= oldest < newest
-        rows += [row for row, moment in older if moment >= first and not (is_left_to_next and moment == oldest)]
-        if oldest < first:
-            yield rows, first
-            return
-        yield rows, None
-        oldest_seen, before = oldest, oldest + 1 if is_left_to_next else oldest
 
 
 def _redirected(address: object, base: str) -> object:

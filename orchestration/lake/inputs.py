@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestration import universe
+from orchestration.exchanges import declared
 from orchestration.lake.facts import raw_glob
 from orchestration.lake.files import connect, write_parquet
 
@@ -42,6 +43,10 @@ def watched(watch: universe.Universe, unlisted: set[tuple[str, str]]) -> pd.Data
 
 def feed_epochs() -> pd.DataFrame:
     """exchange, dataset, since_at (UTC), completeness: the declared nature of every liquidation feed."""
-    frame = pd.DataFrame([(e.exchange, e.dataset, e.since, e.completeness) for e in universe.FEED_EPOCHS])
-    frame.columns = ["exchange", "dataset", "since_at", "completeness"]
+    rows = [
+        (exchange, epoch.dataset, epoch.since, epoch.completeness)
+        for exchange, declaration in declared().items()
+        for epoch in declaration.epochs
+    ]
+    frame = pd.DataFrame(rows, columns=["exchange", "dataset", "since_at", "completeness"])
     return frame.assign(since_at=pd.to_datetime(frame["since_at"], utc=True))

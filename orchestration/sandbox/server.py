@@ -12,17 +12,27 @@ import json
 import re
 from collections import deque
 from datetime import UTC, datetime
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from types import ModuleType
 
 from aiohttp import web
 
-from orchestration.sandbox import Reply, binance, bybit, gate, okx
+from orchestration.exchanges import declared
+from orchestration.sandbox import Reply
 from orchestration.sandbox.tape import Market, Tape
 
-EXCHANGES: dict[str, ModuleType] = {"binance": binance, "bybit": bybit, "okx": okx, "gate": gate}
 KINDS = {"rate_limit", "unavailable", "geo_block", "server_error", "empty", "html", "truncated", "hang"}
 HTML = Reply(200, "<!DOCTYPE html><html><body>Checking your browser before you continue.</body></html>")
+
+
+@cache
+def spoken() -> dict[str, ModuleType]:
+    """The exchanges that can be answered for: those declared that have a module of their own beside this one."""
+    names = {module.name for module in iter_modules([str(Path(__file__).parent)])} & declared().keys()
+    return {name: import_module(f"{__package__}.{name}") for name in sorted(names)}
 
 
 def serve(tape: Path, port: int, now: datetime | None) -> None:
@@ -53,9 +63,9 @@ class Sandbox:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         exchange, path, query = request.match_info["exchange"], request.match_info["path"], dict(request.query)
         self.log.append((exchange, path, query))
-        module = EXCHANGES.get(exchange)
+        module = spoken().get(exchange)
         if module is None:
-            return _response(Reply(404, f"no exchange {exchange!r} here, only {', '.join(EXCHANGES)}"))
+            return _response(Reply(404, f"no exchange {exchange!r} here, only {', '.join(spoken())}"))
         kind = self._fault(exchange, path)
         if kind == "hang":
             await asyncio.Event().wait()

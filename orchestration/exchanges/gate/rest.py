@@ -1,11 +1,4 @@
-"""Gate, perpetuals margined in USDT (v4): what to ask and how to read the answers.
-
-Times on the wire are seconds, sizes are contracts of quanto_multiplier coins. `contract_stats` serves open interest
-and liquidation totals in one row: stamped T, it holds the flows of [T, T + 1 h) and the open interest observed at T.
-Neither this nor that open interest counts one side is confirmed on the live exchange; its published figures
-(150,508,526 contracts x 0.0001 BTC x 30,551.93 USD = 459.8 M USD) fit one side. A figure that is absent is no row,
-never zero.
-"""
+"""Gate over REST: what to ask and how to read the answers. Its conventions stand in the docstring of its folder."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration.exchanges import wire
-from orchestration.exchanges.client import Endpoint, Window
+from orchestration.exchanges.paging import Endpoint, Window
 
 if TYPE_CHECKING:
     import ccxt

@@ -1,8 +1,4 @@
-"""OKX, swaps margined in USDT (v5): what to ask and how to read the answers.
-
-Sizes are contracts of ctVal x ctMult coins. Open interest is taken as one side; `oiCcy` is coins and `oiUsd` USD.
-Liquidation orders are published at most once a second and contract and kept for about 7 days.
-"""
+"""OKX over REST: what to ask and how to read the answers. Its conventions stand in the docstring of its folder."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration.exchanges import wire
-from orchestration.exchanges.client import Endpoint, Window
+from orchestration.exchanges.paging import Endpoint, Window
 
 if TYPE_CHECKING:
     import ccxt
@@ -146,7 +142,7 @@ def liquidations(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
 def _position_side(detail: Mapping) -> str | None:
     if detail.get("posSide") in ("long", "short"):
         return detail["posSide"]
-    return {"sell": "long", "buy": "short"}.get(detail.get("side"))
+    return {"sell": "long", "buy": "short"}.get(str(detail.get("side")))  # a cell could be a list, which has no hash
 
 
 def _identity(symbol: str | None, detail: Mapping, side: str | None) -> str | None:

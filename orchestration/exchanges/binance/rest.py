@@ -1,8 +1,4 @@
-"""Binance, perpetuals margined in USDT (fapi): what to ask and how to read the answers.
-
-Liquidations are not served over REST. Open interest counts one side: `sumOpenInterest` in coins,
-`sumOpenInterestValue` in USD (COIN-M, where they mean contracts and coins, is not read here).
-"""
+"""Binance over REST: what to ask and how to read the answers. Its conventions stand in the docstring of its folder."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,7 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestration.exchanges import wire
-from orchestration.exchanges.client import Endpoint, Window
+from orchestration.exchanges.paging import Endpoint, Window
 
 if TYPE_CHECKING:
     import ccxt

@@ -1,9 +1,4 @@
-"""Bybit, linear perpetuals in USDT (v5): what to ask and how to read the answers.
-
-Liquidations are not served over REST. **Open interest is one side here, but not on the wire**: Bybit's docs say that
-`openInterest` is the sum of both sides and `singleOpenInterest` one side. So we take `singleOpenInterest`, or half of
-`openInterest` where it is absent. It counts coins; there is no USD value.
-"""
+"""Bybit over REST: what to ask and how to read the answers. Its conventions stand in the docstring of its folder."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration.exchanges import wire
-from orchestration.exchanges.client import Endpoint, Window
+from orchestration.exchanges.paging import Endpoint, Window
 
 if TYPE_CHECKING:
     import ccxt
