@@ -22,8 +22,14 @@ demo: setup ## the built-in simulated scenario through everything, offline
 up: setup ## Dagster UI and daemon on http://127.0.0.1:3000
 	$(BIN)/market-stress up
 
-test: setup ## all tests
+test: setup ## the tests, in about two minutes
 	$(BIN)/python -m pytest
+
+test-all: test ## and those that take longer: kills and loops, a seeded sample
+	$(BIN)/python -m pytest -m thorough -n 0
+
+soak: setup ## those again and again, by hand before an issue is called done
+	$(BIN)/python -m pytest -m thorough -n 0 --rounds 10
 
 test-live: setup ## asks the real exchanges for one small page per dataset (needs the internet)
 	$(BIN)/python -m pytest tests/live

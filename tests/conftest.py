@@ -10,6 +10,15 @@ import pandas as pd
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=1, help="how often the thorough tests try each of their cases")
+
+
+@pytest.fixture
+def rounds(request) -> int:
+    return request.config.getoption("--rounds")
+
+
 @pytest.fixture(scope="module")
 def tape(tmp_path_factory):
     """A function (dataset=rows or frame, ...) -> folder of a new tape; texts in columns `..._at` become UTC stamps."""

@@ -3,25 +3,39 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from orchestration import cli
 
 ONE_DAY = ["backfill", "--start", "2026-01-01", "--end", "2026-01-02"]
 COMMAND = Path(sys.executable).with_name("market-stress")
 
 
+class Ended(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def run(tmp_path):
-    def call(*words: str, **environment: str) -> subprocess.CompletedProcess:
-        settings = {"MARKET_STRESS_HOME": str(tmp_path / "home"), "MARKET_STRESS_NOW": "2026-02-12T00:00:00Z"}
-        return subprocess.run(
-            [COMMAND, *words],
-            env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **settings, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-        )
+def run(tmp_path, monkeypatch, capsys):
+    """A function (words, variables) -> how the command line ended, called in this process."""
+    for name in ("EXCHANGE_URL", "UNIVERSE"):
+        monkeypatch.delenv(f"MARKET_STRESS_{name}", raising=False)
+    monkeypatch.setenv("MARKET_STRESS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MARKET_STRESS_NOW", "2026-02-12T00:00:00Z")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str, **environment: str) -> Ended:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["market-stress", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Ended(ended.value.code or 0, *capsys.readouterr())
 
     return call
 
@@ -67,6 +81,15 @@ def test_every_command_has_help_with_an_example(run):
     for command in commands:
         assert command in listed
         assert "Example: market-stress" in run(command, "--help").stdout
+
+
+def test_command_is_installed_and_starts_without_loading_what_it_does_not_need():
+    heavy = "{'pandas', 'numpy', 'dagster', 'ccxt', 'duckdb'} & set(sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import sys, orchestration.cli; print({heavy})"], capture_output=True, text=True
+    )
+    assert loaded.stdout.strip() == "set()"
+    assert subprocess.run([COMMAND, "--help"], capture_output=True, check=False).returncode == 0
 
 
 def test_import_refuses_a_file_with_other_columns(run, tmp_path):

@@ -1,9 +1,8 @@
 """What a person sees: consoles, progress, and a log for what libraries print."""
 
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
@@ -25,17 +24,14 @@ def complain(text: str) -> None:
 def libraries_speak_to(log: Path) -> Iterator[Console]:
     """Sends what this process and those it starts print to a log; yields the console that still reaches the person."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
     kept = [os.dup(descriptor) for descriptor in (1, 2)]
-    try:
-        with log.open("a") as handle, os.fdopen(os.dup(kept[1]), "w") as person:
-            for descriptor in (1, 2):
-                os.dup2(handle.fileno(), descriptor)
-            yield Console(file=person)
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        for descriptor, original in zip((1, 2), kept, strict=True):
-            os.dup2(original, descriptor)
-            os.close(original)
+    with log.open("a") as handle, os.fdopen(os.dup(kept[1]), "w") as person:
+        try:
+            with redirect_stdout(handle), redirect_stderr(handle):  # what Python prints
+                for descriptor in (1, 2):  # and what other processes do
+                    os.dup2(handle.fileno(), descriptor)
+                yield Console(file=person)
+        finally:
+            for descriptor, original in zip((1, 2), kept, strict=True):
+                os.dup2(original, descriptor)
+                os.close(original)
