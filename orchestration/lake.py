@@ -164,7 +164,12 @@ def tell_dbt(home: Path, watch: universe.Universe, now: datetime) -> None:
     unlisted = set(_connect().execute(listings).fetchall())
     as_of = pd.Timestamp(now).floor("h")
     settings = pd.DataFrame({"as_of": [as_of], "warm_up_days": pd.array([watch.score.warm_up_days], dtype="int32")})
-    tables = {"watched": universe.watched(watch, unlisted), "feed_epochs": universe.feed_epochs(), "settings": settings}
+    tables = {
+        "watched": universe.watched(watch, unlisted),
+        "feeds": universe.feeds(),
+        "feed_epochs": universe.feed_epochs(),
+        "settings": settings,
+    }
     for name, frame in tables.items():
         table = pyarrow.Table.from_pandas(frame, preserve_index=False)
         _write_parquet(table, home / "universe" / f"{name}.parquet")

@@ -179,6 +179,12 @@ def watched(universe: Universe, unlisted: set[tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
 
 
+def feeds() -> pd.DataFrame:
+    """exchange, dataset, is_served, note: what every exchange serves over REST, and why it doesn't serve the rest."""
+    rows = [(feed.exchange, feed.dataset, feed.served, feed.note) for feed in FEEDS]
+    return pd.DataFrame(rows, columns=["exchange", "dataset", "is_served", "note"])
+
+
 def feed_epochs() -> pd.DataFrame:
     """exchange, dataset, since_at (UTC), completeness: the declared nature of every liquidation feed."""
     frame = pd.DataFrame([(e.exchange, e.dataset, e.since, e.completeness) for e in FEED_EPOCHS])
