@@ -1,0 +1,83 @@
+"""From a chart to what is shown: an SVG element of the page, or an image.
+
+Vega draws both. The page's drawings take their colours as CSS variables and lose what a page doesn't need.
+"""
+
+import json
+from io import BytesIO
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from orchestration.brief.words import NO_DATA
+
+if TYPE_CHECKING:
+    import altair
+
+SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
+KEPT_COLOURS = 128  # of an image; antialiased text and six hues need no more
+
+
+def svg(chart: "altair.VConcatChart", name: str, colours: dict[str, str]) -> str:
+    """The chart as an SVG element that the caption `about-<name>` describes; descriptions of marks are tool tips."""
+    import vl_convert
+
+    drawing = ElementTree.fromstring(vl_convert.vegalite_to_svg(_spec(chart, colours, background="transparent")))
+    for parent in list(drawing.iter()):
+        for mark in list(parent):
+            if mark.get("class") in ("background", "foreground"):  # frames of groups, which have neither fill nor line
+                parent.remove(mark)
+    for mark in drawing.iter():
+        mark.tag = mark.tag.removeprefix(SVG_NAMESPACE)
+        if mark.tag == "path" and "aria-label" in mark.attrib:
+            ElementTree.SubElement(mark, "title").text = mark.get("aria-label")
+            mark.attrib = {"d": mark.get("d"), "fill": "transparent"}
+        for attribute in [key for key in mark.attrib if key.startswith("aria-") or key in ("role", "pointer-events")]:
+            del mark.attrib[attribute]
+    drawing.attrib |= {"role": "img", "aria-labelledby": f"about-{name}"}
+    return ElementTree.tostring(drawing, encoding="unicode")
+
+
+def png(chart: "altair.VConcatChart", colours: dict[str, str]) -> bytes:
+    """The chart as a PNG on white, with a palette of its own, which makes it several times smaller than Vega's."""
+    import vl_convert
+    from PIL import Image
+
+    drawn = Image.open(BytesIO(vl_convert.vegalite_to_png(_spec(chart, colours, background="white"))))
+    packed = BytesIO()
+    drawn.convert("RGB").quantize(KEPT_COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
+
+
+def blank() -> "altair.VConcatChart":
+    """What is shown where there is nothing to draw."""
+    import altair as alt
+
+    return alt.vconcat(alt.Chart(alt.Data(values=[{}]), height=60).mark_text(text=NO_DATA, fontSize=14))
+
+
+def _spec(chart: "altair.VConcatChart", colours: dict[str, str], background: str) -> str:
+    return json.dumps(chart.configure(**_style(colours, background)).to_dict(validate=False))
+
+
+def _style(colours: dict[str, str], background: str) -> dict:
+    ink, muted, line = (colours[name] for name in ("ink", "muted", "line"))
+    return {
+        "background": background,
+        "font": "sans-serif",
+        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
+        "view": {"stroke": None},
+        "mark": {"aria": False},
+        "axis": {
+            "aria": False, "domainColor": line, "gridColor": line, "tickColor": line, "labelColor": muted,
+            "titleColor": muted, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11,
+        },
+        "axisY": {"domain": False, "ticks": False, "minExtent": 34, "maxExtent": 34, "tickCount": 5},
+        "legend": {
+            "aria": False, "orient": "top", "direction": "horizontal", "labelColor": ink, "labelFontSize": 11,
+            "symbolType": "square", "symbolStrokeWidth": 0, "columns": 6, "offset": 4, "title": None,
+        },
+        "title": {
+            "color": ink, "fontSize": 13, "fontWeight": 600, "offset": 8,
+            "subtitleColor": muted, "subtitleFontSize": 11,
+        },
+    }  # fmt: skip
