@@ -99,8 +99,11 @@ def summary(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
     instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason of most of
     what is missing or None.
     """
-    rows = records(connection, SUMMARY)
-    return [row | {"hours": {state: row[state] for state in STATES if row[state]}} for row in rows]
+    told = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
+    return [
+        {key: row[key] for key in told} | {"hours": {state: row[state] for state in STATES if row[state]}}
+        for row in records(connection, SUMMARY)
+    ]
 
 
 def _feed(connection: "duckdb.DuckDBPyConnection", exchange: str, assets: int, dataset: str, as_of: datetime) -> dict:

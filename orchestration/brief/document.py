@@ -14,13 +14,11 @@ from orchestration.brief.drawing import IMAGE_COLOURS, PAGE_COLOURS, Canvas
 from orchestration.brief.measures import ALL, COVERAGE_HOURS
 from orchestration.brief.page import page
 from orchestration.brief.query import iso, latest_as_of
-from orchestration.brief.rendering import blank, png, svg
+from orchestration.brief.rendering import blank, png, svgs
 from orchestration.brief.sentences import warnings
 
 if TYPE_CHECKING:
     import duckdb
-
-PAGE_WIDTH, IMAGE_WIDTH = 880, 640  # of the plots, in pixels
 
 
 def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulated: bool) -> dict:
@@ -30,8 +28,8 @@ def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulate
         drawings = {}
         if brief["assets"]:
             as_of = datetime.fromisoformat(brief["as_of"])
-            canvas = Canvas(as_of, brief["lead_asset"], simulated, PAGE_COLOURS, PAGE_WIDTH)
-            drawings = {name: svg(draw(connection, canvas), name, PAGE_COLOURS) for name, draw in CHARTS.items()}
+            canvas = Canvas(as_of, brief["lead_asset"], simulated, PAGE_COLOURS)
+            drawings = {name: svgs(draw(connection, canvas), name, PAGE_COLOURS) for name, draw in CHARTS.items()}
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "brief.json", json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False))
     _replace(folder / "brief.html", page(brief, drawings))
@@ -45,7 +43,7 @@ def chart_png(warehouse: Path, name: str, *, simulated: bool) -> bytes:
         if as_of is None:
             return png(blank(), IMAGE_COLOURS)
         lead = _lead_asset(row["asset"] for row in figures.market_rows(connection, as_of))
-        canvas = Canvas(as_of, lead, simulated, IMAGE_COLOURS, IMAGE_WIDTH)
+        canvas = Canvas(as_of, lead, simulated, IMAGE_COLOURS)
         return png(CHARTS[name](connection, canvas), IMAGE_COLOURS)
 
 

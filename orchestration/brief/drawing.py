@@ -44,13 +44,12 @@ IMAGE_COLOURS = {name: light for name, (light, _) in COLOURS.items()} | {"gap": 
 
 @dataclass(frozen=True)
 class Canvas:
-    """What a chart is drawn for: `lead` is the asset told of first, `width` that of the plot in pixels."""
+    """What a chart is drawn for and in; `lead` is the asset told of first."""
 
     as_of: datetime
     lead: str
     simulated: bool
     colours: dict[str, str]
-    width: int
 
 
 def time_axis(canvas: Canvas, *, labels: bool, field: str = "start_at") -> "altair.X":

@@ -38,8 +38,8 @@ ABOUT_CHARTS = {
 }
 
 
-def page(brief: dict, drawings: dict[str, str]) -> str:
-    """The brief as one HTML document that needs nothing else; `drawings` are SVG elements by section."""
+def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
+    """The brief as one HTML document that needs nothing else; `drawings` are SVG elements by section and layout."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -57,7 +57,7 @@ def page(brief: dict, drawings: dict[str, str]) -> str:
             {"name": name, "title": title, "tables": [_table(brief, caption, names) for caption, names in tables]}
             for name, (title, tables) in SECTIONS.items()
         ],
-        drawings={name: Markup(svg) for name, svg in drawings.items()},
+        drawings={name: {layout: Markup(svg) for layout, svg in layouts.items()} for name, layouts in drawings.items()},
         about_charts=ABOUT_CHARTS,
         matrix=_matrix(brief),
         dataset_words=DATASET_WORDS,

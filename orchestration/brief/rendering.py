@@ -3,7 +3,7 @@
 Vega draws both. The page's drawings take their colours as CSS variables and lose what a page doesn't need.
 """
 
-import json
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -17,11 +17,53 @@ SVG_NAMESPACE = "{http://www.w3.org/2000/svg}"
 KEPT_COLOURS = 128  # of an image; antialiased text and six hues need no more
 
 
-def svg(chart: "altair.VConcatChart", name: str, colours: dict[str, str]) -> str:
-    """The chart as an SVG element that the caption `about-<name>` describes; descriptions of marks are tool tips."""
+@dataclass(frozen=True)
+class Layout:
+    """How wide the plots of a chart are, in pixels, and how many entries of its legend stand side by side."""
+
+    width: int
+    legend_columns: int
+
+
+WIDE, NARROW, IMAGE = Layout(880, 6), Layout(300, 3), Layout(640, 6)
+
+
+def svgs(chart: "altair.VConcatChart", name: str, colours: dict[str, str]) -> dict[str, str]:
+    """The chart as SVG elements that the caption `about-<name>` describes: `wide` and `narrow`.
+
+    A chart is drawn once and only laid out twice: scaled to a telephone's width its words could not be read.
+    """
+    spec = chart.to_dict(validate=False)
+    return {
+        "wide": _svg(spec | {"config": _style(colours, WIDE, "transparent")}, name),
+        "narrow": _svg(spec | {"config": _style(colours, NARROW, "transparent")}, name),
+    }
+
+
+def png(chart: "altair.VConcatChart", colours: dict[str, str]) -> bytes:
+    """The chart as a PNG on white, with a palette of its own, which makes it several times smaller than Vega's."""
+    import vl_convert
+    from PIL import Image
+
+    spec = chart.to_dict(validate=False) | {"config": _style(colours, IMAGE, "white")}
+    drawn = Image.open(BytesIO(vl_convert.vegalite_to_png(spec)))
+    packed = BytesIO()
+    drawn.convert("RGB").quantize(KEPT_COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
+
+
+def blank() -> "altair.VConcatChart":
+    """What is shown where there is nothing to draw."""
+    import altair as alt
+
+    return alt.vconcat(alt.Chart(alt.Data(values=[{}]), height=60).mark_text(text=NO_DATA, fontSize=14))
+
+
+def _svg(spec: dict, name: str) -> str:
+    """Vega's SVG as HTML holds it: no namespace, no roles of single marks, and their descriptions as tool tips."""
     import vl_convert
 
-    drawing = ElementTree.fromstring(vl_convert.vegalite_to_svg(_spec(chart, colours, background="transparent")))
+    drawing = ElementTree.fromstring(vl_convert.vegalite_to_svg(spec))
     for parent in list(drawing.iter()):
         for mark in list(parent):
             if mark.get("class") in ("background", "foreground"):  # frames of groups, which have neither fill nor line
@@ -37,35 +79,13 @@ def svg(chart: "altair.VConcatChart", name: str, colours: dict[str, str]) -> str
     return ElementTree.tostring(drawing, encoding="unicode")
 
 
-def png(chart: "altair.VConcatChart", colours: dict[str, str]) -> bytes:
-    """The chart as a PNG on white, with a palette of its own, which makes it several times smaller than Vega's."""
-    import vl_convert
-    from PIL import Image
-
-    drawn = Image.open(BytesIO(vl_convert.vegalite_to_png(_spec(chart, colours, background="white"))))
-    packed = BytesIO()
-    drawn.convert("RGB").quantize(KEPT_COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
-    return packed.getvalue()
-
-
-def blank() -> "altair.VConcatChart":
-    """What is shown where there is nothing to draw."""
-    import altair as alt
-
-    return alt.vconcat(alt.Chart(alt.Data(values=[{}]), height=60).mark_text(text=NO_DATA, fontSize=14))
-
-
-def _spec(chart: "altair.VConcatChart", colours: dict[str, str], background: str) -> str:
-    return json.dumps(chart.configure(**_style(colours, background)).to_dict(validate=False))
-
-
-def _style(colours: dict[str, str], background: str) -> dict:
+def _style(colours: dict[str, str], layout: Layout, background: str) -> dict:
     ink, muted, line = (colours[name] for name in ("ink", "muted", "line"))
     return {
         "background": background,
         "font": "sans-serif",
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
-        "view": {"stroke": None},
+        "view": {"stroke": None, "continuousWidth": layout.width},
         "mark": {"aria": False},
         "axis": {
             "aria": False, "domainColor": line, "gridColor": line, "tickColor": line, "labelColor": muted,
@@ -74,7 +94,8 @@ def _style(colours: dict[str, str], background: str) -> dict:
         "axisY": {"domain": False, "ticks": False, "minExtent": 34, "maxExtent": 34, "tickCount": 5},
         "legend": {
             "aria": False, "orient": "top", "direction": "horizontal", "labelColor": ink, "labelFontSize": 11,
-            "symbolType": "square", "symbolStrokeWidth": 0, "columns": 6, "offset": 4, "title": None,
+            "symbolType": "square", "symbolStrokeWidth": 0, "columns": layout.legend_columns,
+            "columnPadding": 16, "offset": 4, "title": None,
         },
         "title": {
             "color": ink, "fontSize": 13, "fontWeight": 600, "offset": 8,

@@ -50,7 +50,7 @@ def _bars(days: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart":
         ),
         zero_line(canvas),
         tool_tips(days, x, HEIGHT),
-    ).properties(width=canvas.width, height=HEIGHT)  # fmt: skip
+    ).properties(height=HEIGHT)  # fmt: skip
 
 
 def _observed_strip(days: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart":
@@ -68,4 +68,4 @@ def _observed_strip(days: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart"
         alt.Chart(seen[["start_at", "end_at", "observed_ratio"]]).mark_rect(color=canvas.colours["muted"]).encode(
             x, x2="end_at:T", opacity=shade, y=alt.value(0), y2=alt.value(STRIP_HEIGHT)
         ),
-    ).properties(width=canvas.width, height=STRIP_HEIGHT, title=caption)  # fmt: skip
+    ).properties(height=STRIP_HEIGHT, title=caption)  # fmt: skip

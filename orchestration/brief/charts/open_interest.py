@@ -61,7 +61,7 @@ def _levels(days: "dict[str, pd.DataFrame]", canvas: Canvas) -> "altair.LayerCha
             color=alt.Color("asset:N", scale=lines, legend=alt.Legend(symbolType="stroke", symbolStrokeWidth=2)),
         ),
         tool_tips(whole, x, LEVEL_HEIGHT),
-    ).properties(width=canvas.width, height=LEVEL_HEIGHT)  # fmt: skip
+    ).properties(height=LEVEL_HEIGHT)  # fmt: skip
 
 
 def _changes(asset: str, days: "pd.DataFrame", canvas: Canvas, *, is_last: bool) -> "altair.LayerChart":
@@ -86,4 +86,4 @@ def _changes(asset: str, days: "pd.DataFrame", canvas: Canvas, *, is_last: bool)
         ),
         zero_line(canvas),
         tool_tips(days, x, CHANGE_HEIGHT),
-    ).properties(width=canvas.width, height=CHANGE_HEIGHT)  # fmt: skip
+    ).properties(height=CHANGE_HEIGHT)  # fmt: skip

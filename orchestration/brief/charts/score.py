@@ -39,7 +39,7 @@ def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VCo
         _line(hours, canvas),
         _band_names(canvas),
         tool_tips(told, x, HEIGHT),
-    ).resolve_scale(color="independent").properties(width=canvas.width, height=HEIGHT)  # fmt: skip
+    ).resolve_scale(color="independent").properties(height=HEIGHT)  # fmt: skip
     strip = _regimes(hours, missing, canvas)
     return stack(canvas, "Stress score, all assets", drawn, strip).resolve_scale(color="independent")
 
@@ -147,4 +147,4 @@ def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> 
         alt.Chart(states[states["regime"].notna()]).mark_rect().encode(
             x, x2="end_at:T", color=alt.Color("regime:N", scale=colours, legend=None)
         ),
-    ).properties(width=canvas.width, height=STRIP_HEIGHT)  # fmt: skip
+    ).properties(height=STRIP_HEIGHT)  # fmt: skip
