@@ -89,12 +89,12 @@ def report() -> None:
     Example: market-stress report
     """
     from orchestration import lake
-    from orchestration import report as reports
+    from orchestration.brief import write_brief
 
     settings = Settings.from_environment()
     lake.read_only(settings.home).close()
     warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
-    reports.write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
     out.print(f"brief     {folder / 'brief.html'}", soft_wrap=True)
 
 
@@ -118,20 +118,20 @@ def import_(
 
 @app.command()
 def status() -> None:
-    """Show per exchange and dataset what is covered, what is missing and why.
+    """Show per exchange and dataset what the published warehouse covers, what is missing and why.
 
     Example: market-stress status
     """
-    from orchestration import lake
+    from orchestration.brief import coverage_summary
 
     settings = Settings.from_environment()
-    lake.prepare(settings.home)
-    table = Table(title=_home_line(settings))
-    for heading in ("exchange", "dataset", "rows", "from (UTC)", "to (UTC)", "state", "instrument-hours", "why"):
-        table.add_column(heading, no_wrap=heading in ("exchange", "dataset", "rows", "state"))
-    for row in lake.coverage_summary(settings.home).itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
-    out.print(table)
+    try:
+        _print_coverage(settings, coverage_summary(settings.home / "warehouse.duckdb"))
+    except FileNotFoundError:
+        out.print(
+            f"Nothing is published in {settings.home}: run `market-stress backfill`, then `market-stress refresh`.",
+            soft_wrap=True,
+        )
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
     for feed in universe.FEEDS:
         if feed.exchange in settings.universe.exchanges:
@@ -477,11 +477,11 @@ def _write_scenario(folder: Path) -> None:
 def _print_demo(settings: Settings, stages: dict[str, float]) -> None:
     import json
 
-    from orchestration import report
+    from orchestration.brief import headline
 
     brief = json.loads((settings.home / "reports" / "latest" / "brief.json").read_text())
     headlines = Table(title=f"{DEMO}: SIMULATED, no facts", show_header=False)
-    for name, value in report.headline(brief):
+    for name, value in headline(brief):
         headlines.add_row(name, value)
     out.print(headlines)
     times = Table("stage", "seconds", title="time spent")
@@ -498,9 +498,27 @@ def _print_demo(settings: Settings, stages: dict[str, float]) -> None:
         out.print(line, soft_wrap=True, highlight=False)
 
 
+def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
+    from orchestration.brief.words import share_text
+
+    table = Table(title=_home_line(settings))
+    for heading in ("exchange", "dataset", "days (UTC)", "observed", "hours", "missing, mostly"):
+        table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
+    for row in coverage:
+        table.add_row(
+            row["exchange"],
+            row["dataset"],
+            f"{row['first_date']} to {row['last_date']}" if row["first_date"] else "none",
+            "" if row["observed_ratio"] is None else share_text(row["observed_ratio"]),
+            ", ".join(f"{hours:,} {state.replace('_', ' ')}" for state, hours in row["hours"].items()),
+            row["reason"] or "",
+        )
+    out.print(table)
+
+
 def _home_line(settings: Settings) -> str:
     simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
-    return f"Coverage in {settings.home}{simulated}, as of {settings.now():%Y-%m-%d %H:%M} UTC"
+    return f"Published coverage in {settings.home}{simulated}, as of {settings.now():%Y-%m-%d %H:%M} UTC"
 
 
 def _ask() -> str:

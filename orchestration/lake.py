@@ -112,41 +112,6 @@ def as_json(frame: pd.DataFrame) -> pd.Series:
     return connection.execute("select cast(to_json(rows) as varchar) as text from rows").df()["text"]
 
 
-def coverage_summary(home: Path) -> pd.DataFrame:
-    """exchange, dataset, rows, first_at, last_at, state, hours, reason: instrument-hours by the best state ever seen.
-
-    `rows` are the stored facts of the dataset; hours without any receipt don't appear.
-    """
-    stored = " union all ".join(
-        f"select exchange, '{dataset}' as dataset, count(*) as stored_rows from {raw_glob(home, dataset)} group by all"
-        for dataset in universe.DATASETS
-    )
-    return (
-        _connect()
-        .execute(f"""
-        with hours as (
-            select exchange, dataset, symbol, unnest(range(start_at, end_at, interval 1 hour)) as hour_at,
-                struct_pack(
-                    severity := list_position(['complete', 'partial', 'failed', 'unavailable'], state),
-                    state := state,
-                    reason := coalesce(reason, '')
-                ) as told
-            from {raw_glob(home, "coverage")}
-        ),
-        best as (select exchange, dataset, symbol, hour_at, min(told) as told from hours group by all),
-        stored as ({stored})
-        select best.exchange, best.dataset, coalesce(any_value(stored_rows), 0) as rows,
-            strftime(min(hour_at), '%Y-%m-%d %H:%M') as first_at,
-            strftime(max(hour_at) + interval 1 hour, '%Y-%m-%d %H:%M') as last_at,
-            told.state as state, count(*) as hours, told.reason as reason
-        from best left join stored using (exchange, dataset)
-        group by best.exchange, best.dataset, told.state, told.reason
-        order by best.exchange, best.dataset, min(told.severity), hours desc
-        """)
-        .df()
-    )
-
-
 def raw_glob(home: Path, dataset: str) -> str:
     """The SQL expression that reads all current rows of a dataset."""
     return f"read_parquet('{home}/raw/{dataset}/**/*.parquet', hive_partitioning=false)"
