@@ -26,7 +26,7 @@ receipts as (
     select * from {{ ref('int_coverage_daily') }}
 ),
 
--- what the marts count as observed; a funding rate stands for the hours in which it is in force
+-- what the marts count as observed; of funding the hours in which a rate was in force from start to end
 observed as (
     select
         period_start_date,
@@ -60,7 +60,9 @@ observed as (
         asset,
         count(*) as observed_hours
     from funding
-    where hour_at < (select settings.last_hour_at from settings)
+    where
+        hour_at < (select settings.last_hour_at from settings)
+        and hour_at + interval 1 hour <= settled_at + (interval_hours + 1) * interval 1 hour
     group by cast(hour_at as date), exchange, asset
 ),
 
