@@ -35,8 +35,10 @@ def scope(*datasets: str) -> ingest.Scope:
 
 
 def receipts(home) -> list[tuple]:
-    summary = lake.coverage_summary(home)
-    return list(summary[["dataset", "state", "hours"]].itertuples(index=False, name=None))
+    """(dataset, state, hours) of all receipts, summed over symbols."""
+    rows = lake.read_raw(home, "coverage")
+    rows["hours"] = (rows["end_at"] - rows["start_at"]) // pd.Timedelta(hours=1)
+    return list(rows.groupby(["dataset", "state"])["hours"].sum().reset_index().itertuples(index=False, name=None))
 
 
 def test_fetch_leaves_rows_and_one_receipt_for_each_state(url, tmp_path):

@@ -233,10 +233,8 @@ def test_a_blocked_exchange_fails_alone_and_leaves_its_receipt(published, launch
     assert launch.run_ingest("gate", THIRD, THIRD, SERVED["gate"], [], lambda step: None).is_successful
     from orchestration import lake
 
-    states = lake.coverage_summary(published).query(
-        "exchange == 'bybit' and dataset == 'candles' and state == 'failed'"
-    )
-    assert states["hours"].tolist() == [48]
+    failed = lake.read_raw(published, "coverage", "exchange = 'bybit' and dataset = 'candles' and state = 'failed'")
+    assert ((failed["end_at"] - failed["start_at"]).dt.total_seconds() / 3600).sum() == 48
 
 
 def test_gate_refuses_after_a_failed_check_and_the_last_good_warehouse_stays(published, launch):
