@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 CHART_DAYS = 90
 
 
-def days(as_of: datetime) -> "pd.DataFrame":
+def last_days(as_of: datetime) -> "pd.DataFrame":
     """day, start_at, end_at (UTC) of the last days; the day at hand ends at the as-of hour."""
     import pandas as pd
 
@@ -21,13 +21,13 @@ def days(as_of: datetime) -> "pd.DataFrame":
 
 
 def by_day(connection: "duckdb.DuckDBPyConnection", as_of: datetime, query: str) -> "pd.DataFrame":
-    """`days` with the columns of a query by period_start_date; NaN where it has no row."""
+    """`last_days` with the columns of a query by period_start_date; NaN where it has no row."""
     import pandas as pd
 
     rows = connection.execute(query).df()
     rows["day"] = pd.to_datetime(rows.pop("period_start_date")).dt.tz_localize("UTC").astype("datetime64[us, UTC]")
-    shown = days(as_of)
-    return shown.assign(day=shown["day"].astype("datetime64[us, UTC]")).merge(rows, on="day", how="left")
+    days = last_days(as_of)
+    return days.assign(day=days["day"].astype("datetime64[us, UTC]")).merge(rows, on="day", how="left")
 
 
 def stacked(bars: "pd.DataFrame", amount: str) -> "pd.DataFrame":

@@ -52,7 +52,7 @@ def _told(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulat
     as_of = latest_as_of(connection)
     until = as_of or written_at.replace(minute=0, second=0, microsecond=0)
     feeds = coverage.feeds(connection, until)
-    known = figures.known(connection, until, feeds)
+    known = figures.known_at(connection, until, feeds)
     brief = {
         "title": "Market stress brief",
         "simulated": simulated,

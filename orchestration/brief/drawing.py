@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from orchestration.brief.days import CHART_DAYS, days
+from orchestration.brief.days import CHART_DAYS, last_days
 
 if TYPE_CHECKING:
     import altair
@@ -56,8 +56,8 @@ def time_axis(canvas: Canvas, *, labels: bool, field: str = "start_at") -> "alta
     """The days of a chart from left to right; `labels` only under the lowest of a stack."""
     import altair as alt
 
-    shown = days(canvas.as_of)
-    ends = [int(shown["start_at"].min().timestamp() * 1000), int(canvas.as_of.timestamp() * 1000)]
+    days = last_days(canvas.as_of)
+    ends = [int(days["start_at"].min().timestamp() * 1000), int(canvas.as_of.timestamp() * 1000)]
     axis = alt.Axis(
         format="%-d %b", tickCount=8, grid=False, title=None, labels=labels, ticks=labels, domain=labels
     )  # fmt: skip

@@ -28,7 +28,7 @@ class Known:
     feeds: list[dict] = field(default_factory=list)  # see coverage.feeds
 
 
-def known(connection: "duckdb.DuckDBPyConnection", as_of: datetime, feeds: list[dict]) -> Known:
+def known_at(connection: "duckdb.DuckDBPyConnection", as_of: datetime, feeds: list[dict]) -> Known:
     """What the warehouse holds at an hour, beside `feeds` of `coverage.feeds`."""
     ends = ", ".join(stamp(as_of - timedelta(hours=hours)) for hours in (0, *WINDOW_HOURS.values()))
     columns = "as_of, asset, panel as open_interest, price_panel as price"

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from orchestration import stress
-from orchestration.brief.days import CHART_DAYS, days, stacked
+from orchestration.brief.days import CHART_DAYS, last_days, stacked
 from orchestration.brief.drawing import Canvas, gaps, scale, stack, time_axis, tool_tips
 from orchestration.brief.measures import ALL, PART_WORDS
 from orchestration.brief.query import stamp
@@ -27,18 +27,18 @@ def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VCo
 
     hours = _hours(connection, canvas)
     ends = hours[(hours["end_at"].dt.hour == 0) | (hours["end_at"] == canvas.as_of)]
-    told = days(canvas.as_of).merge(ends, on="end_at", how="left")
-    told["told"] = [_told(day) for day in told.itertuples()]
-    missing = told[told["score"].isna()]
+    days = last_days(canvas.as_of).merge(ends, on="end_at", how="left")
+    days["told"] = [_told(day) for day in days.itertuples()]
+    missing = days[days["score"].isna()]
     x = time_axis(canvas, labels=False)
     drawn = alt.layer(
         _bands(canvas),
         gaps(canvas, missing, x, HEIGHT),
-        _contributions(told, x, canvas),
+        _contributions(days, x, canvas),
         _bounds(missing.dropna(subset="score_low"), x, canvas),
         _line(hours, canvas),
         _band_names(canvas),
-        tool_tips(told, x, HEIGHT),
+        tool_tips(days, x, HEIGHT),
     ).resolve_scale(color="independent").properties(height=HEIGHT)  # fmt: skip
     strip = _regimes(hours, missing, canvas)
     return stack(canvas, "Stress score, all assets", drawn, strip).resolve_scale(color="independent")
