@@ -58,7 +58,7 @@ with gaps as (
     select exchange, dataset, gap.reason as reason, sum(gap.hours) as hours
     from (select exchange, dataset, unnest(gaps) as gap from coverage_daily) group by all
 ),
-reasons as (select exchange, dataset, max_by(reason, hours) as reason from gaps group by all),
+reasons as (select exchange, dataset, max_by(reason, (hours, reason)) as reason from gaps group by all),
 unlisted as (
     select exchange, symbol, reason, start_at, end_at from coverage
     where dataset = 'instruments' and (exchange, symbol) not in (select (exchange, symbol) from instruments)

@@ -32,7 +32,7 @@ ABOUT_CHARTS = {
     "score": "Bars: contributions at the end of each UTC day. Line: the score by hour. Bands: where regimes begin. "
     "Strip: the regime in force, which is left after 48 hours below. Grey: the bounds where there is no score.",
     "liquidations": "Longs up, shorts down. Hatched: not observed, which is not zero. The strip tells how much of each "
-    "day was observed; a paler day is a lower bound.",
+    "day was observed; a fainter day is a lower bound.",
     "open_interest": "Lines: the end of each UTC day. Bars: the day's change by price, by positions, by listings, and "
     "by what came into or fell out of observation (hatched, cut at the frame), which is no deleveraging.",
 }

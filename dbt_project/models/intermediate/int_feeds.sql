@@ -21,7 +21,7 @@ select
     preference,
     is_explaining,
     case
-        when is_served then replace(dataset, '_', ' ') || ' were not fetched for these hours'
+        when is_served then 'nobody asked for ' || replace(dataset, '_', ' ') || ' of these hours'
         else note
     end as silence
 from judged
