@@ -9,7 +9,7 @@ The rooms of this house, in the order in which a figure walks through them:
 - `lake`          where data lives: raw facts, quarantine, publishing, read-only connections
 - `stress`        the score, frames in and frames out
 - `expectations`  the Great Expectations suite of the gate
-- `report`        the brief and its charts
+- `brief`         what people read: figures, coverage, charts and page
 - `sandbox`       a local exchange that speaks the real ones' wire formats
 - `defs`          Dagster, and the only place besides `definitions` that knows it
 - `cli`           `market-stress`, a thin front over the same Dagster jobs

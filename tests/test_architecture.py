@@ -29,6 +29,8 @@ ONLY_IN = {  # a library that one room alone may know
     "pandera": {"contracts.py"},
     "altair": {"brief"},
     "vl_convert": {"brief"},
+    "PIL": {"brief"},
+    "jinja2": {"brief"},
     "aiohttp": {"sandbox"},
     "typer": {"cli"},
     "rich": {"cli"},

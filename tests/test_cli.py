@@ -97,3 +97,10 @@ def test_import_refuses_a_file_with_other_columns(run, tmp_path):
     ended = run("import", "--dataset", "liquidations", "trades.csv")
     assert ended.returncode == 2
     assert "does not know size" in ended.stderr
+
+
+def test_status_before_the_first_refresh_names_the_way_out_and_what_is_served(run):
+    ended = run("status")
+    assert ended.returncode == 0
+    assert "run `market-stress backfill`, then `market-stress refresh`" in ended.stdout
+    assert "What the exchanges serve" in ended.stdout

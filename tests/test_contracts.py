@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from orchestration import contracts, lake
+from orchestration import contracts, universe
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 FILES = sorted(contracts.FOLDER.glob("*.yml"))
@@ -34,7 +34,7 @@ def test_contract_is_valid_odcs(file: Path):
 
 
 def test_every_raw_dataset_has_a_contract():
-    assert {f"raw_{dataset}" for dataset in lake.RAW_DATASETS} | {"market_stress"} == {file.stem for file in FILES}
+    assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | {"market_stress"} == {file.stem for file in FILES}
 
 
 def test_good_rows_come_back_typed_and_in_order():

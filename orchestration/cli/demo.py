@@ -81,11 +81,11 @@ def _stage(stages: dict[str, float], name: str) -> Iterator[None]:
 
 
 def _print_headline(settings: Settings) -> None:
-    from orchestration import report
+    from orchestration.brief import headline
 
     brief = json.loads((settings.home / "reports" / "latest" / "brief.json").read_text())
     headlines = Table(title=f"{scenario.NAME}: SIMULATED, no facts", show_header=False)
-    for name, value in report.headline(brief):
+    for name, value in headline(brief):
         headlines.add_row(name, value)
     out.print(headlines)
 

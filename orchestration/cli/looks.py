@@ -21,30 +21,27 @@ def report() -> None:
     Example: market-stress report
     """
     settings = Settings.from_environment()
-    from orchestration import report as reports
+    from orchestration.brief import write_brief
     from orchestration.lake.publish import read_only
 
     read_only(settings.home).close()
-    folder = settings.home / "reports" / "latest"
-    reports.write_brief(
-        settings.home / "warehouse.duckdb", folder, written_at=settings.now(), simulated=settings.is_simulated
-    )
+    warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
+    write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
     say(f"brief     {folder / 'brief.html'}")
 
 
 def status() -> None:
-    """Show per exchange and dataset what is covered, what is missing and why.
+    """Show per exchange and dataset what the published warehouse covers, what is missing and why.
 
     Example: market-stress status
     """
     settings = Settings.from_environment()
+    from orchestration.brief import coverage_summary
 
-    table = Table(title=_home_line(settings))
-    for heading in ("exchange", "dataset", "rows", "from (UTC)", "to (UTC)", "state", "instrument-hours", "why"):
-        table.add_column(heading, no_wrap=heading in ("exchange", "dataset", "rows", "state"))
-    for row in []:
-        table.add_row(*(str(cell) for cell in row))
-    out.print(table)
+    try:
+        _print_coverage(settings, coverage_summary(settings.home / "warehouse.duckdb"))
+    except FileNotFoundError:
+        say(f"Nothing is published in {settings.home}: run `market-stress backfill`, then `market-stress refresh`.")
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
     for exchange in settings.universe.exchanges:
         for dataset, feed in declared()[exchange].feeds.items():
@@ -53,9 +50,24 @@ def status() -> None:
     out.print(limits)
 
 
-def _home_line(settings: Settings) -> str:
+def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
+    from orchestration.brief.words import share_text
+
     simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
-    return f"Coverage in {settings.home}{simulated}, as of {settings.now():%Y-%m-%d %H:%M} UTC"
+    as_of = f"as of {settings.now():%Y-%m-%d %H:%M} UTC"
+    table = Table(title=f"Published coverage in {settings.home}{simulated}, {as_of}")
+    for heading in ("exchange", "dataset", "days (UTC)", "observed", "hours", "missing, mostly"):
+        table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
+    for row in coverage:
+        table.add_row(
+            row["exchange"],
+            row["dataset"],
+            f"{row['first_date']} to {row['last_date']}" if row["first_date"] else "none",
+            "" if row["observed_ratio"] is None else share_text(row["observed_ratio"]),
+            ", ".join(f"{hours:,} {state.replace('_', ' ')}" for state, hours in row["hours"].items()),
+            row["reason"] or "",
+        )
+    out.print(table)
 
 
 def sql(

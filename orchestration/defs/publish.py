@@ -53,18 +53,16 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 @dg.asset(deps=[market_stress], group_name="published", kinds={"python", "html"}, owners=OWNERS)
 def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """The brief: the figures that articles talk about, each with its table, query, as-of hour and completeness."""
-    from orchestration import report
+    from orchestration.brief import headline, write_brief
 
     settings = Settings.from_environment()
     folder = settings.home / "reports" / "latest"
     warehouse = settings.home / "warehouse.duckdb"
-    written = report.write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    written = write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
     return dg.MaterializeResult(
         metadata={
             "brief": dg.MetadataValue.path(str(folder / "brief.html")),
-            "headline": dg.MetadataValue.md(
-                "\n".join(f"- {name}: {value}" for name, value in report.headline(written))
-            ),
+            "headline": dg.MetadataValue.md("\n".join(f"- {name}: {value}" for name, value in headline(written))),
             "liquidations": _chart(settings, "liquidations"),
             "open_interest": _chart(settings, "open_interest"),
         }
@@ -74,9 +72,9 @@ def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 def _chart(settings: Settings, name: str) -> dg.MetadataValue:
     from base64 import b64encode
 
-    from orchestration import report
+    from orchestration.brief import chart_png
 
-    picture = report.chart_png(settings.home / "warehouse.duckdb", name, simulated=settings.is_simulated)
+    picture = chart_png(settings.home / "warehouse.duckdb", name, simulated=settings.is_simulated)
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(picture).decode()})")
 
 

@@ -15,7 +15,7 @@ from orchestration.lake.files import connect, write_parquet
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
-    """Writes universe/{watched,feed_epochs,settings}.parquet; the build is as of the last full hour at `now`."""
+    """Writes universe/{watched,feeds,feed_epochs,settings}.parquet; the build is as of the last full hour at `now`."""
     import pyarrow
 
     listings = f"""
@@ -25,7 +25,12 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
     """
     unlisted = set(connect().execute(listings).fetchall())
     settings = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
-    tables = {"watched": watched(watch, unlisted), "feed_epochs": feed_epochs(), "settings": pd.DataFrame(settings)}
+    tables = {
+        "watched": watched(watch, unlisted),
+        "feeds": feeds(),
+        "feed_epochs": feed_epochs(),
+        "settings": pd.DataFrame(settings),
+    }
     for name, frame in tables.items():
         write_parquet(pyarrow.Table.from_pandas(frame, preserve_index=False), home / "universe" / f"{name}.parquet")
 
@@ -39,6 +44,16 @@ def watched(watch: universe.Universe, unlisted: set[tuple[str, str]]) -> pd.Data
         if (exchange, universe.expected_symbol(asset)) not in unlisted
     ]
     return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
+
+
+def feeds() -> pd.DataFrame:
+    """exchange, dataset, is_served, note: what every exchange serves over REST, and why it doesn't serve the rest."""
+    rows = [
+        (exchange, dataset, feed.served, feed.note)
+        for exchange, declaration in declared().items()
+        for dataset, feed in declaration.feeds.items()
+    ]
+    return pd.DataFrame(rows, columns=["exchange", "dataset", "is_served", "note"])
 
 
 def feed_epochs() -> pd.DataFrame:

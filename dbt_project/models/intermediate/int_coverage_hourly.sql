@@ -1,17 +1,18 @@
--- Receipts of one state that overlap or touch are joined before hours are made of them: a feed that is asked every hour
--- leaves a receipt of the whole day each time.
+-- Receipts of one state and reason that overlap or touch are joined before hours are made of them: a feed that is asked
+-- every hour leaves a receipt of the whole day each time.
 with receipts as (
     select
         coverage.exchange,
         coverage.dataset,
         coverage.symbol,
         coverage.state,
+        coalesce(coverage.reason, coverage.state) as reason,
         coverage.start_at,
         coverage.end_at
     from {{ ref('stg_coverage') }} as coverage
     inner join {{ ref('int_instruments') }} as instruments
         on coverage.exchange = instruments.exchange and coverage.symbol = instruments.symbol
-    where coverage.dataset in ('liquidations', 'open_interest')
+    where coverage.dataset <> 'instruments'
 ),
 
 settings as (
@@ -22,7 +23,7 @@ followed as (
     select
         *,
         max(end_at) over (
-            partition by exchange, dataset, symbol, state
+            partition by exchange, dataset, symbol, state, reason
             order by start_at, end_at
             rows between unbounded preceding and 1 preceding
         ) as observed_until
@@ -33,7 +34,7 @@ numbered as (
     select
         *,
         sum(case when start_at <= observed_until then 0 else 1 end) over (
-            partition by exchange, dataset, symbol, state
+            partition by exchange, dataset, symbol, state, reason
             order by start_at, end_at
             rows between unbounded preceding and current row
         ) as stretch_number
@@ -46,10 +47,11 @@ stretches as (
         dataset,
         symbol,
         state,
+        reason,
         min(start_at) as start_at,
         max(end_at) as end_at
     from numbered
-    group by exchange, dataset, symbol, state, stretch_number
+    group by exchange, dataset, symbol, state, reason, stretch_number
 ),
 
 clipped as (
@@ -58,6 +60,7 @@ clipped as (
         stretches.dataset,
         stretches.symbol,
         stretches.state,
+        stretches.reason,
         greatest({{ hour_at_or_after('stretches.start_at') }}, settings.first_hour_at) as first_hour_at,
         least(date_trunc('hour', stretches.end_at), settings.last_hour_at) as last_hour_at
     from stretches
@@ -70,6 +73,8 @@ hours as (
         dataset,
         symbol,
         state,
+        reason,
+        case state when 'complete' then 1 when 'partial' then 2 when 'failed' then 3 else 4 end as severity,
         {{ hours_between('first_hour_at', 'last_hour_at') }} as hour_at
     from clipped
     where first_hour_at < last_hour_at
@@ -80,6 +85,7 @@ select
     dataset,
     symbol,
     hour_at,
-    min_by(state, case state when 'complete' then 1 when 'partial' then 2 when 'failed' then 3 else 4 end) as state
+    min_by(state, severity) as state,
+    min_by(reason, (severity, reason)) as reason
 from hours
 group by exchange, dataset, symbol, hour_at

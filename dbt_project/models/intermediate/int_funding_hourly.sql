@@ -57,6 +57,7 @@ select
     spaced.symbol,
     spaced.asset,
     spine.hour_at,
+    spaced.settled_at,
     spaced.rate,
     cast(spaced.interval_hours as double) as interval_hours,
     spaced.rate / spaced.interval_hours * 8760 as annualised

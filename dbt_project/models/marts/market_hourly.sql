@@ -35,6 +35,7 @@ hours as (
         as_of,
         coalesce(asset, 'ALL') as asset,
         count(*) as instruments,
+        array_sort(array_agg(exchange || ':' || symbol) filter (where close is not null)) as price_panel,
         count(*) filter (where is_liquidations_observed) as observed_instruments,
         max(completeness_rank) as completeness_rank,
         sum(long_usd) as long_usd,
@@ -156,7 +157,9 @@ final as (
         cast(peaks.fall_from_peak_all_ratio as double) as fall_from_peak_all_ratio,
         peaks.peak_at,
         peaks.panel_since_at,
-        coalesce(peaks.panel, []) as panel
+        coalesce(peaks.panel, []) as panel,
+        coalesce(windows.price_panel, []) as price_panel,
+        cast(windows.instruments as bigint) as instruments
     from windows
     inner join market on windows.as_of = market.as_of and windows.asset = market.asset
     left join peaks on windows.as_of = peaks.as_of and windows.asset = peaks.asset

@@ -1,0 +1,27 @@
+with feeds as (
+    select
+        *,
+        case dataset when 'liquidation_totals' then 'liquidations' else dataset end as mart_dataset,
+        case dataset when 'liquidation_totals' then 2 else 1 end as preference
+    from {{ ref('stg_feeds') }}
+    where dataset <> 'instruments'
+),
+
+judged as (
+    select
+        *,
+        is_served or not bool_or(is_served) over (partition by exchange, mart_dataset) as is_explaining
+    from feeds
+)
+
+select
+    exchange,
+    mart_dataset,
+    dataset,
+    preference,
+    is_explaining,
+    case
+        when is_served then 'nobody asked for ' || replace(dataset, '_', ' ') || ' of these hours'
+        else note
+    end as silence
+from judged

@@ -1,0 +1,132 @@
+"""What the brief and `status` say of coverage: how much was observed, what wasn't, and why.
+
+Which hours were observed is decided in dbt and published as `coverage_daily`; here it is only added up over time.
+"""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from orchestration.brief.measures import COVERAGE_HOURS
+from orchestration.brief.query import literal, records, stamp
+
+if TYPE_CHECKING:
+    import duckdb
+
+DATASET_WORDS = {
+    "liquidations": "liquidations",
+    "open_interest": "open interest",
+    "candles": "candles",
+    "funding_rates": "funding",
+}
+STATES = ("complete", "partial", "failed", "unavailable", "never_asked")
+
+WATCHED = """
+select exchange, cast(count(distinct asset) as integer) as assets from coverage_daily
+where period_start_date = (select max(period_start_date) from coverage_daily)
+group by exchange order by exchange
+"""
+# The trailing hours may begin within a day, which then counts by its share of hours that are inside.
+SHARE = "date_diff('hour', greatest(period_start_date::timestamp, {start}), period_start_date + interval 1 day) / 24"
+INSIDE = "period_start_date > {start} - interval 1 day and period_start_date < {end}"
+OBSERVED = f"""
+select coalesce(sum(hours_observed * {SHARE}), 0) / ({{hours}} * {{assets}}) from coverage_daily
+where exchange = {{exchange}} and dataset = {{dataset}} and {INSIDE}
+"""
+NATURES = f"""
+select distinct completeness from liquidations_daily
+where exchange = {{exchange}} and completeness <> 'missing' and {INSIDE} order by 1
+"""
+GAPS = f"""
+with gaps as (
+    select unnest(gaps) as gap, {SHARE} as share from coverage_daily
+    where exchange = {{exchange}} and dataset = {{dataset}} and {INSIDE}
+    union all
+    select
+        struct_pack(
+            state := 'never asked',
+            reason := 'the warehouse holds no day before ' || min(period_start_date),
+            hours := {{assets}} * date_diff('hour', {{start}}, min(period_start_date))
+        ) as gap, 1 as share
+    from coverage_daily having min(period_start_date) > {{start}}
+)
+select gap.state, gap.reason, cast(round(sum(gap.hours * share)) as integer) as instrument_hours from gaps
+group by all order by instrument_hours desc, gap.reason
+"""
+# Assets that an exchange doesn't list are not watched, so they have no day; what it does list now is no gap.
+SUMMARY = f"""
+with gaps as (
+    select exchange, dataset, gap.reason as reason, sum(gap.hours) as hours
+    from (select exchange, dataset, unnest(gaps) as gap from coverage_daily) group by all
+),
+reasons as (select exchange, dataset, max_by(reason, (hours, reason)) as reason from gaps group by all),
+unlisted as (
+    select exchange, symbol, reason, start_at, end_at from coverage
+    where dataset = 'instruments' and (exchange, symbol) not in (select (exchange, symbol) from instruments)
+)
+select exchange, dataset,
+    min(period_start_date) filter (where hours_observed > 0 or hours_never_asked < hours_expected) as first_date,
+    max(period_start_date) filter (where hours_observed > 0 or hours_never_asked < hours_expected) as last_date,
+    {", ".join(f"cast(sum(hours_{state}) as bigint) as {state}" for state in STATES)},
+    sum(hours_observed) / sum(hours_expected) as observed_ratio, any_value(reasons.reason) as reason
+from coverage_daily left join reasons using (exchange, dataset) group by exchange, dataset
+union all by name
+select exchange, 'instruments' as dataset, cast(min(start_at) as date) as first_date,
+    cast(max(end_at) - interval 1 hour as date) as last_date,
+    cast(sum(date_diff('hour', start_at, end_at)) as bigint) as unavailable,
+    string_agg(distinct symbol, ', ' order by symbol) || ': ' || reason as reason
+from unlisted group by exchange, reason
+order by exchange, dataset
+"""
+
+
+def feeds(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[dict]:
+    """What was observed of every exchange and dataset in the trailing 30 d, and what wasn't and why.
+
+    exchange, dataset, observed_ratio, completeness (of liquidations: the feed's nature), is_lower_bound, query (gives
+    observed_ratio), gaps: [{state, reason, instrument_hours}], the widest first.
+    """
+    return [
+        _feed(connection, row["exchange"], row["assets"], dataset, as_of)
+        for row in records(connection, WATCHED)
+        for dataset in DATASET_WORDS
+    ]
+
+
+def summary(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
+    """All that the warehouse knows of every exchange and dataset, and of assets that an exchange doesn't list.
+
+    exchange, dataset, first_date and last_date of what was asked for or observed (None: nothing), hours: {state:
+    instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason of most of
+    what is missing or None.
+    """
+    told = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
+    return [
+        {key: row[key] for key in told} | {"hours": {state: row[state] for state in STATES if row[state]}}
+        for row in records(connection, SUMMARY)
+    ]
+
+
+def _feed(connection: "duckdb.DuckDBPyConnection", exchange: str, assets: int, dataset: str, as_of: datetime) -> dict:
+    terms = {
+        "exchange": literal(exchange),
+        "dataset": literal(dataset),
+        "start": stamp(as_of - timedelta(hours=COVERAGE_HOURS)),
+        "end": stamp(as_of),
+        "hours": COVERAGE_HOURS,
+        "assets": assets,
+    }
+    query = " ".join(OBSERVED.format(**terms).split())
+    ratio = connection.execute(query).fetchone()[0]
+    natures = []
+    if dataset == "liquidations":
+        natures = [row["completeness"] for row in records(connection, NATURES.format(**terms))]
+    return {
+        "exchange": exchange,
+        "dataset": dataset,
+        "observed_ratio": ratio,
+        "completeness": " and ".join(natures) or ("missing" if ratio == 0 else None),
+        "is_lower_bound": "sampled" in natures,
+        "gaps": records(connection, GAPS.format(**terms)) if ratio < 1 else [],
+        "table": "coverage_daily",
+        "query": query,
+    }

@@ -1,0 +1,43 @@
+"""How the brief asks the warehouse: values as SQL, answers as Python and JSON have them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def records(connection: "duckdb.DuckDBPyConnection", query: str) -> list[dict]:
+    """The rows of a query by column name, as `plain` values."""
+    answer = connection.execute(query)
+    names = [column[0] for column in answer.description]
+    return [dict(zip(names, map(plain, row), strict=True)) for row in answer.fetchall()]
+
+
+def plain(value: object) -> object:
+    """A value as JSON has it: Decimal as number, NaN as None."""
+    if isinstance(value, Decimal):
+        return float(value)
+    return None if isinstance(value, float) and value != value else value
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as an SQL timestamp in UTC."""
+    return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def iso(moment: datetime) -> str:
+    """A moment as ISO 8601 in UTC: 2026-02-12T00:00:00Z."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def latest_as_of(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
+    """The latest hour of `market_hourly`, aware; None where it holds none."""
+    latest = connection.execute("select max(as_of) from market_hourly").fetchone()[0]
+    return latest and latest.replace(tzinfo=UTC)

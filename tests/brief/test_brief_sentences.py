@@ -1,0 +1,24 @@
+"""Headline and warnings: what is said of figures and coverage."""
+
+from orchestration.brief import headline
+
+
+def test_headline_is_short_and_names_the_figures(brief):
+    lines = dict(headline(brief))
+    assert 8 <= len(lines) <= 10
+    assert lines["as of"] == "2026-02-12 00:00 UTC, 12 min before the brief was written"
+    assert lines["BTC longs liquidated, 24 h"].replace("\u202f", " ") == "355.5 M USD (observed 96 %, lower bound)"
+    assert lines["ALL stress score"].replace("\u202f", " ") == "80.00 of 100, stress (history 60 d, warm-up 180 d)"
+
+
+def test_headline_without_a_score_tells_its_bounds(unknown):
+    assert dict(headline(unknown[1]))["ALL stress score"].startswith("no data (between 0.00 and 100.00")
+
+
+def test_warnings_name_what_is_sampled_and_what_is_missing(brief):
+    assert any("sampled" in warning for warning in brief["warnings"])
+    assert any("binance" in warning and "missing from every sum" in warning for warning in brief["warnings"])
+
+
+def test_warnings_without_any_liquidation(unknown):
+    assert any(warning.startswith("No liquidations were observed") for warning in unknown[1]["warnings"])
