@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from orchestration import cli
+from orchestration.cli import terminal
 
 ONE_DAY = ["backfill", "--start", "2026-01-01", "--end", "2026-01-02"]
 COMMAND = Path(sys.executable).with_name("market-stress")
@@ -26,7 +27,7 @@ def run(tmp_path, monkeypatch, capsys):
         monkeypatch.delenv(f"MARKET_STRESS_{name}", raising=False)
     monkeypatch.setenv("MARKET_STRESS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MARKET_STRESS_NOW", "2026-02-12T00:00:00Z")
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(terminal.out, "width", 200)
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str, **environment: str) -> Ended:

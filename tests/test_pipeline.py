@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from orchestration import cli
+from orchestration.cli import terminal
 from orchestration.exchanges import declared
 
 pytestmark = pytest.mark.slow
@@ -124,7 +125,7 @@ def market_stress(home):
     def call(*words: str) -> tuple[int, str]:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as said:
             patch.setattr(sys, "argv", ["market-stress", *words])
-            patch.setenv("COLUMNS", "200")
+            patch.setattr(terminal.out, "width", 200)
             with pytest.raises(SystemExit) as ended:
                 cli.main()
         return ended.value.code or 0, said.getvalue()

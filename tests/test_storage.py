@@ -31,8 +31,17 @@ def instance(request, monkeypatch, tmp_path):
         settings = tmp_path / "dagster" / "dagster.yaml"
         settings.write_text(settings.read_text().partition("storage:")[0])
     with dg.DagsterInstance.get() as instance:
-        assert isinstance(instance.event_log_storage, BatchedEventLog) == (request.param == "ours")
+        is_ours = request.param == "ours"
+        assert isinstance(instance.event_log_storage, BatchedEventLog) == is_ours
+        batches = []
+        store = BatchedEventLog.store_event_batch
+        monkeypatch.setattr(
+            BatchedEventLog,
+            "store_event_batch",
+            lambda self, events: (batches.append(len(events)), store(self, events)),
+        )
         yield instance
+        assert (max(batches, default=0) > 1) == is_ours
 
 
 def test_range_of_partitions_is_recorded_as_dagster_would(instance):
