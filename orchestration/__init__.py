@@ -2,15 +2,18 @@
 
 The rooms of this house, in the order in which a figure walks through them:
 
-- `universe`      what we watch: exchanges, assets, and what each exchange's feeds are worth
-- `exchanges`     native rows in, contract rows out; paging, retries, limits
+- `exchanges`     one folder each: what it serves, its conventions, its reader; paging, retries, limits
+- `universe`      what we watch: exchanges, assets, datasets
+- `settings`      what the environment says; `home` the folders of a home
 - `contracts`     the border: data_contracts/*.yml as pandera schemas, bad rows quarantined
 - `coverage`      receipts: which hours were really observed
-- `lake`          where data lives: raw facts, quarantine, publishing, read-only connections
+- `lake`          where data lives: files, raw facts, what dbt reads of what is declared, publishing
+- `ingest`        from an answer, or a file, to raw facts and a receipt
+- `manifest`      dbt's manifest, from which Dagster learns the models
 - `stress`        the score, frames in and frames out
 - `expectations`  the Great Expectations suite of the gate
 - `brief`         what people read: figures, coverage, charts and page
 - `sandbox`       a local exchange that speaks the real ones' wire formats
-- `defs`          Dagster, and the only place besides `definitions` that knows it
+- `defs`          Dagster, and the only place besides `definitions` that knows it; `forking` what its steps need loaded
 - `cli`           `market-stress`, a thin front over the same Dagster jobs
 """

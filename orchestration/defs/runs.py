@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 30  # for steps to notice that the process which started them
 def launching(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
     """Cleans up after dead runs, then yields the tags by which the runs of this process are known as living."""
     fail_dead_runs(instance)
-    launcher = uuid4().hex
+    launcher = uuid4().hex[:12]
     with living(_folder(instance), launcher):
         yield {LAUNCHER_TAG: launcher}
 
