@@ -42,12 +42,17 @@ def working_for(context: dg.OpExecutionContext) -> Iterator[None]:
     if creator := parent_process():
         server = os.getppid()
 
-        def end_with_creator() -> None:
-            while creator.is_alive() and os.getppid() == server:
+        def is_cared_for() -> bool:
+            return creator.is_alive() and os.getppid() == server
+
+        def end_when_alone() -> None:
+            while is_cared_for():
                 creator.join(0.5)
             os._exit(1)
 
-        Thread(target=end_with_creator, daemon=True).start()
+        if not is_cared_for():  # it died while this process was starting
+            os._exit(1)
+        Thread(target=end_when_alone, daemon=True).start()
     with living(_folder(context.instance), context.run.run_id):
         yield
 
