@@ -1,5 +1,6 @@
 """`market-stress up`: it starts, answers, and stops when it is told to, also in the background of a script."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ def test_up_answers_and_stops_on_sigterm_even_if_its_script_ignores_it(tmp_path)
     try:
         assert answers(f"http://127.0.0.1:{port}/server_info")
         assert listeners(port) == {"127.0.0.1"}
+        assert is_held(next((tmp_path / "dagster" / "alive").glob("up.*")))
         served.send_signal(signal.SIGTERM)
         served.wait(STOPS_WITHIN_SECONDS)
         deadline = time.monotonic() + STOPS_WITHIN_SECONDS
@@ -37,6 +39,16 @@ def test_up_answers_and_stops_on_sigterm_even_if_its_script_ignores_it(tmp_path)
     finally:
         if living(served.pid):
             os.killpg(served.pid, signal.SIGKILL)
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a process shows by this lock that runs started in the UI have somebody who looks after them."""
+    with lock.open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def answers(url: str) -> bool:

@@ -4,6 +4,7 @@ Here belongs what the command line needs of Dagster. How runs are known to live 
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -110,7 +111,8 @@ def serving_ui() -> Iterator[None]:
     """Cleans up after dead runs and shows that runs started by the UI have somebody who looks after them."""
     with dg.DagsterInstance.get() as instance:
         fail_dead_runs(instance)
-        with living(Path(instance.root_directory) / "alive", "up"):
+        with living(instance, "up") as lock:
+            os.set_inheritable(lock.fileno(), True)  # Dagster takes this process over, and the lock with it
             yield
 
 

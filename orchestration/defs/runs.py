@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
+from typing import IO
 from uuid import uuid4
 
 import dagster as dg
@@ -29,7 +30,7 @@ def launching(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
     """Cleans up after dead runs, then yields the tags by which the runs of this process are known as living."""
     fail_dead_runs(instance)
     launcher = uuid4().hex[:12]
-    with living(_folder(instance), launcher):
+    with living(instance, launcher):
         yield {LAUNCHER_TAG: launcher}
 
 
@@ -53,20 +54,21 @@ def working_for(context: dg.OpExecutionContext) -> Iterator[None]:
         if not is_cared_for():  # it died while this process was starting
             os._exit(1)
         Thread(target=end_when_alone, daemon=True).start()
-    with living(_folder(context.instance), context.run.run_id):
+    with living(context.instance, context.run.run_id):
         yield
 
 
 @contextmanager
-def living(folder: Path, name: str) -> Iterator[None]:
-    """Holds a lock of this process under a name: a run's id, a launcher's, or `up`."""
-    folder.mkdir(parents=True, exist_ok=True)
+def living(instance: dg.DagsterInstance, name: str) -> Iterator[IO]:
+    """Holds a lock of this process under a name (a run's id, a launcher's, or `up`); yields its open file."""
+    folder = _folder(instance)
+    folder.mkdir(exist_ok=True)
     draft, lock = (folder / f"{dot}{name}.{os.getpid()}" for dot in (".", ""))
     with draft.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         draft.rename(lock)  # nobody sees it before it is held
         try:
-            yield
+            yield handle
         finally:
             lock.unlink(missing_ok=True)
 
