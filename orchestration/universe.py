@@ -31,7 +31,7 @@ class Score(_Strict):
 
 
 class Stabilisation(_Strict):
-    """When a market counts as stabilised (DESIGN section 7)."""
+    """When a market counts as stabilised; nothing reads it yet (docs/method.md)."""
 
     closes_above: int = Field(default=3, ge=1)
     of_days: int = Field(default=5, ge=1)

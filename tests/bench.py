@@ -1,6 +1,6 @@
 """`make bench`: our ways of doing things against the alternatives, side by side in one run, as ratios.
 
-Here belong comparisons that a decision of DESIGN.md rests on: both sides do the same work on the same data, in turns.
+Here belong comparisons that docs/decisions.md rests on: both sides do the same work on the same data, in turns.
 Nothing passes or fails here, since figures hold for one machine only. What must be true belongs in the test_* files.
 """
 

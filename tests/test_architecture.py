@@ -146,4 +146,5 @@ def test_top_level_holds_nothing_else():
     assert {Path(name).parts[0] for name in listed} <= {
         "pyproject.toml", "README.md", "orchestration", "dbt_project", "tests", "data_contracts", "docs",
         "Makefile", "requirements.lock", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".ci", ".gitignore",
+        ".pre-commit-config.yaml",
     }  # fmt: skip

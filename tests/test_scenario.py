@@ -1,4 +1,4 @@
-"""The built-in tape: it must lead the warehouse to the figures of docs/claims.md, so they are computed its way here."""
+"""The built-in tape: it must lead the warehouse to the figures of docs/scenario.md, computed its way here."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace

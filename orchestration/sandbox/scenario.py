@@ -41,7 +41,7 @@ LOTS = (0.001, 0.001, 0.01, 0.1, 0.01)  # coins, the smallest orders where a con
 PRICE_DECIMALS = (1, 2, 2, 4, 2)
 PRICE_KINDS = ("average", "bankruptcy", "bankruptcy")  # of the three exchanges that publish events
 
-# Claims of docs/claims.md, by their numbers, at the moments of the two articles (BNB's first return is nobody's claim).
+# Claims of docs/scenario.md, by their numbers, at the two articles' moments (BNB's first return is nobody's claim).
 ARTICLES = ("2026-02-11T23", "2026-02-12T00")
 RETURNS_24H = ((-0.0111, -0.0230, -0.0347, -0.0220, -0.0057), (-0.0137, -0.0250, -0.0375, -0.0220, -0.0059))  # 1
 OPEN_INTEREST_CHANGE_24H = -0.044  # 4
