@@ -220,7 +220,7 @@ def test_commands_that_only_read_answer_from_what_is_published(published, market
     assert code == 2
     code, said = market_stress("status")
     assert code == 0
-    assert f"Published coverage in {published}, as of 2026-02-12 00:00 UTC" in said
+    assert f"Published coverage in {published}, seen 2026-02-12 00:00 UTC" in said
     assert "not served: bybit publishes no hourly liquidation totals" in said
     (published / "reports/latest/brief.html").unlink()
     assert market_stress("report") == (0, f"brief     {published}/reports/latest/brief.html\n")

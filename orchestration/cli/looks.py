@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from orchestration.cli.terminal import err, out, say
 from orchestration.exchanges import declared
@@ -54,8 +54,7 @@ def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
     from orchestration.brief.words import share_text
 
     simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
-    as_of = f"as of {settings.now():%Y-%m-%d %H:%M} UTC"
-    table = Table(title=f"Published coverage in {settings.home}{simulated}, {as_of}")
+    table = Table(title=f"Published coverage in {settings.home}{simulated}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
     for heading in ("exchange", "dataset", "days (UTC)", "observed", "hours", "missing, mostly"):
         table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
     for row in coverage:
@@ -113,7 +112,7 @@ def _print_answer(warehouse: "duckdb.DuckDBPyConnection", query: str) -> None:
     if not sys.stdout.isatty():
         csv.writer(sys.stdout).writerows([columns, *rows])
         return
-    table = Table(*columns)
+    table = Table(*(Column(name, overflow="fold") for name in columns))  # a figure cut short would be another figure
     for row in rows:
         table.add_row(*("[dim]NULL[/]" if cell is None else str(cell) for cell in row))
     out.print(table)
