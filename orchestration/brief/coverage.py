@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.brief.measures import COVERAGE_HOURS
 from orchestration.brief.query import literal, records, stamp
+from orchestration.lake.files import only_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -99,9 +100,9 @@ def summary(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
     instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason of most of
     what is missing or None.
     """
-    told = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
+    columns = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
     return [
-        {key: row[key] for key in told} | {"hours": {state: row[state] for state in STATES if row[state]}}
+        {key: row[key] for key in columns} | {"hours": {state: row[state] for state in STATES if row[state]}}
         for row in records(connection, SUMMARY)
     ]
 
@@ -116,7 +117,7 @@ def _feed(connection: "duckdb.DuckDBPyConnection", exchange: str, assets: int, d
         "assets": assets,
     }
     query = " ".join(OBSERVED.format(**terms).split())
-    ratio = connection.execute(query).fetchone()[0]
+    (ratio,) = only_row(connection.execute(query))
     natures = []
     if dataset == "liquidations":
         natures = [row["completeness"] for row in records(connection, NATURES.format(**terms))]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulated: bool) -> dict:
     """See `orchestration.brief.write_brief`."""
     with read_only(warehouse.parent, warehouse.name) as connection:
-        brief = _told(connection, written_at, simulated)
+        brief = _contents(connection, written_at, simulated)
         drawings = {}
         if brief["assets"]:
             as_of = datetime.fromisoformat(brief["as_of"])
@@ -47,7 +47,7 @@ def chart_png(warehouse: Path, name: str, *, simulated: bool) -> bytes:
         return png(CHARTS[name](connection, canvas), IMAGE_COLOURS)
 
 
-def _told(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulated: bool) -> dict:
+def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulated: bool) -> dict:
     """All that the brief says, as `brief.json` holds it."""
     as_of = latest_as_of(connection)
     until = as_of or written_at.replace(minute=0, second=0, microsecond=0)
@@ -60,7 +60,7 @@ def _told(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulat
         "written_at": iso(written_at),
         "lag_hours": as_of and round((written_at - as_of).total_seconds() / 3600, 2),
         "assets": list(known.rows),
-        "lead_asset": _lead_asset(known.rows),
+        "lead_asset": _lead_asset(known.rows) if known.rows else None,
         "warnings": [],
         "figures": figures.figures(connection, known),
         "coverage": {
@@ -72,10 +72,10 @@ def _told(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulat
     return brief | {"warnings": warnings(brief)}
 
 
-def _lead_asset(assets: Iterable[str]) -> str | None:
-    """The asset that is told of first: BTC, else the largest, else ALL; None without a market."""
-    names = [name for name in assets if name != ALL] or list(assets)
-    return "BTC" if "BTC" in names else next(iter(names), None)
+def _lead_asset(assets: Iterable[str]) -> str:
+    """The asset that comes first: BTC, else the largest, else ALL."""
+    names = [name for name in assets if name != ALL]
+    return "BTC" if "BTC" in names else next(iter(names), ALL)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """What completeness and reasons are told from, by asset, at the as-of hour."""
+    """What completeness and reasons are derived from, by asset, at the as-of hour."""
 
     as_of: datetime
     rows: dict[str, dict] = field(default_factory=dict)  # of market_hourly, in the order of the brief
@@ -125,12 +125,12 @@ def _reason(measure: Measure, asset: str, known: Known) -> str:
     if measure.table == "market_stress":
         return _score_reason(measure, known.scores.get(asset))
     if measure.topic == "liquidations":
-        told = [
+        reasons = [
             f"{feed['exchange']}: {feed['gaps'][0]['reason']}"
             for feed in known.feeds
             if feed["dataset"] == "liquidations" and feed["gaps"]
         ]
-        return f"no liquidation feed was observed in these {window}" + (f" ({'; '.join(told)})" if told else "")
+        return f"no liquidation feed was observed in these {window}" + (f" ({'; '.join(reasons)})" if reasons else "")
     if measure.topic == "price" and asset == ALL:
         if measure.name == "price":
             return "coins of different assets have no common price"
@@ -146,7 +146,7 @@ def _reason(measure: Measure, asset: str, known: Known) -> str:
         return "open interest was never observed"
     if not known.panels.get(("open_interest", asset, known.as_of)):
         return "open interest was not observed at this hour or the two before"
-    if window and since > known.as_of - timedelta(hours=WINDOW_HOURS[measure.window]):
+    if measure.window and since > known.as_of - timedelta(hours=WINDOW_HOURS[measure.window]):
         return f"open interest is known since {since:%Y-%m-%d %H:%M} UTC only"
     return f"no instrument was observed both now and {window} earlier" if window else "not known at this hour"
 
@@ -154,13 +154,13 @@ def _reason(measure: Measure, asset: str, known: Known) -> str:
 def _score_reason(measure: Measure, row: dict | None) -> str:
     if row is None:
         return "market_stress has no row at this hour"
-    told = row["reason"] or ""
-    clauses = [clause.strip() for clause in told.split(";")]
+    reason = row["reason"] or ""
+    clauses = [clause.strip() for clause in reason.split(";")]
     if measure.topic in stress.PARTS:
-        told = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), told)
+        reason = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), reason)
     elif measure.name in ("score", "regime"):
-        told = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {told}"
+        reason = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {reason}"
     history = f"a rank needs {row['warm_up_days']} d"
     if all(row[f"{part}_rank"] is None for part in stress.PARTS):  # else the days are those of another part
         history = f"{row['effective_days']:.0f} d of history where {row['warm_up_days']} d are needed"
-    return told.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")
+    return reason.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")

@@ -82,8 +82,8 @@ def fetch(
         written = {
             asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if f"/{exchange}/" in asset
         }
-        told = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
-        say(f"[bold]{exchange}[/] {told or 'nothing written'}")
+        counts = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
+        say(f"[bold]{exchange}[/] {counts or 'nothing written'}")
     for fault in run.faults:
         complain(f"[red]failed:[/] {fault}")
     if not run.materialized and not settings.exchange_url:
@@ -142,5 +142,5 @@ def _bars(person: Console, hours: Mapping[str, int]) -> Iterator[Callable[[str, 
 def _counts(data: Mapping) -> str:
     """`36,000 new (2 changed)`"""
     parts = [(data.get("rows_changed"), "changed"), (data.get("rows_quarantined"), "quarantined")]
-    told = [f"{count:,} {what}" for count, what in parts if count]
-    return f"{data['rows_new']:,} new" + (f" ({', '.join(told)})" if told else "")
+    others = [f"{count:,} {what}" for count, what in parts if count]
+    return f"{data['rows_new']:,} new" + (f" ({', '.join(others)})" if others else "")

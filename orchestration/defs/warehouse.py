@@ -7,7 +7,7 @@ from importlib import import_module
 from threading import Thread
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 
 from orchestration import manifest
 from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, dbt_project
@@ -67,7 +67,7 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
         raise dg.Failure(f"dbt build failed: {', '.join(failed) or 'see its log'}", allow_retries=False)
 
 
-def _results(invocation) -> list[dict]:
+def _results(invocation: DbtCliInvocation) -> list[dict]:
     try:
         return invocation.get_artifact("run_results.json")["results"]
     except FileNotFoundError:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from orchestration import universe
 from orchestration.contracts import Contract, contract
-from orchestration.lake.files import connect, write_parquet
+from orchestration.lake.files import connect, only_row, write_parquet
 
 if TYPE_CHECKING:
     import duckdb
@@ -70,9 +70,9 @@ def _merge(home: Path, terms: Contract, rows: pd.DataFrame, feed: str, now: date
     _find_changes(connection, terms)
     _keep_superseded(connection, home, now)
     _rewrite(connection, terms, segment)
-    new, changed = connection.execute(
-        "select count(*) filter (revision = 0), count(*) filter (revision > 0) from changes"
-    ).fetchone()
+    new, changed = only_row(
+        connection.execute("select count(*) filter (revision = 0), count(*) filter (revision > 0) from changes")
+    )
     return Written(new, changed, len(rows) - new - changed)
 
 

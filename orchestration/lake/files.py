@@ -21,6 +21,12 @@ def connect(path: Path | str = ":memory:", read_only: bool = False) -> "duckdb.D
     return connection
 
 
+def only_row(answer: "duckdb.DuckDBPyConnection") -> tuple:
+    """The row of an answer that has exactly one, as aggregates have; ValueError for any other number."""
+    (row,) = answer.fetchall()
+    return row
+
+
 def write_parquet(table: "pyarrow.Table", path: Path) -> None:
     """Writes a file so that it is either the old or the new one, whole, even after a crash."""
     import pyarrow.parquet
