@@ -14,6 +14,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
+    from great_expectations.data_context import EphemeralDataContext
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 COMPLETENESS = ["complete", "totals", "sampled", "missing"]
@@ -312,23 +313,11 @@ def _run(judged: dict[str, pd.DataFrame], data_docs: Path) -> dict[str, list[tup
     """Runs the suites and writes the site; by table what failed: the expectation's sentence and what was observed."""
     import great_expectations as gx
     from great_expectations import expectations as library
-    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     draft = data_docs.with_name(f"{data_docs.name}.draft").absolute()
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    for name in context.get_site_names():
-        context.delete_data_docs_site(name)
-    site = {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(draft)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
-    context.add_data_docs_site("market_stress", site)  # type: ignore[arg-type] # its type lacks show_how_to_buttons
+    context = _context(draft)
     source, run = context.data_sources.add_pandas("marts"), gx.RunIdentifier(run_name="gate")
     failed = {}
     for table, frame in judged.items():
@@ -350,6 +339,26 @@ def _run(judged: dict[str, pd.DataFrame], data_docs: Path) -> dict[str, list[tup
     shutil.rmtree(data_docs, ignore_errors=True)
     draft.rename(data_docs)
     return failed
+
+
+def _context(pages: Path) -> "EphemeralDataContext":
+    """Great Expectations without files, telemetry and progress bars, whose only site is written to `pages`."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    for name in context.get_site_names():
+        context.delete_data_docs_site(name)
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(pages)},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    context.add_data_docs_site("market_stress", site)  # type: ignore[arg-type] # its type lacks show_how_to_buttons
+    return context
 
 
 def _failed(result: "ExpectationValidationResult") -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """Puts the brief together: figures, coverage, sentences, drawings and page, and writes its files."""
 
 import json
-import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from orchestration.brief.page import page
 from orchestration.brief.query import iso, latest_as_of
 from orchestration.brief.rendering import blank, png, svgs
 from orchestration.brief.sentences import warnings
+from orchestration.lake.files import write_text
 from orchestration.lake.publish import read_only
 
 if TYPE_CHECKING:
@@ -30,9 +30,8 @@ def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulate
             as_of = datetime.fromisoformat(brief["as_of"])
             canvas = Canvas(as_of, brief["lead_asset"], simulated, PAGE_COLOURS)
             drawings = {name: svgs(draw(connection, canvas), name, PAGE_COLOURS) for name, draw in CHARTS.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "brief.json", json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False))
-    _replace(folder / "brief.html", page(brief, drawings))
+    write_text(json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False), folder / "brief.json")
+    write_text(page(brief, drawings), folder / "brief.html")
     return brief
 
 
@@ -76,10 +75,3 @@ def _lead_asset(assets: Iterable[str]) -> str:
     """The asset that comes first: BTC, else the largest, else ALL."""
     names = [name for name in assets if name != ALL]
     return "BTC" if "BTC" in names else next(iter(names), ALL)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Readers find the old file or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -77,12 +77,15 @@ def pages(
                     fresh.append(row)
             if fresh:
                 yield fresh
-            if inside:
-                rooms += [
-                    (start, end)
-                    for start, end in ((low, min(inside) - 1), (max(inside) + 1, high))
-                    if end - start >= gap - 1
-                ]
+            rooms += _rooms_beside(inside, low, high, gap)
+
+
+def _rooms_beside(stamps: list[int], low: int, high: int, gap: int) -> list[tuple[int, int]]:
+    """What of [low, high] before the oldest and after the newest of `stamps` has room for another row."""
+    if not stamps:
+        return []
+    sides = ((low, min(stamps) - 1), (max(stamps) + 1, high))
+    return [(start, end) for start, end in sides if end - start >= gap - 1]
 
 
 def event_pages(

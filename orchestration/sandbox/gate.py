@@ -24,7 +24,7 @@ CANDLES, STATS, RATES, LIQUIDATIONS = 2000, 100, 1000, 1000  # the most of a req
 
 
 def listing(market: Market, query: dict) -> list:
-    return [_contract(market, instrument) for instrument in _listed(market)]
+    return [_info(market, instrument) for instrument in _listed(market)]
 
 
 def nothing(market: Market, query: dict) -> list:
@@ -127,7 +127,7 @@ def _listed(market: Market) -> list[Instrument]:
     return [instrument for instrument in market.instruments() if instrument.settle == "USDT"]
 
 
-def _contract(market: Market, instrument: Instrument) -> dict:
+def _info(market: Market, instrument: Instrument) -> dict:
     hours, price = market.funding_interval_hours(instrument.symbol), digits(market.last_price(instrument.symbol))
     latest = market.latest("open_interest", instrument.symbol)
     return present(
