@@ -1,4 +1,7 @@
-"""Puts the brief together: figures, coverage, sentences, drawings and page, and writes its files."""
+"""Puts the brief together: figures, coverage, sentences, drawings and page, and writes its files.
+
+Here belongs the order of these alone: what each of them holds is its own module's matter.
+"""
 
 import json
 from collections.abc import Iterable
@@ -50,8 +53,8 @@ def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime, sim
     """All that the brief says, as `brief.json` holds it."""
     as_of = latest_as_of(connection)
     until = as_of or written_at.replace(minute=0, second=0, microsecond=0)
-    feeds = coverage.feeds(connection, until)
-    known = figures.known_at(connection, until, feeds)
+    observed = coverage.observed(connection, until)
+    known = figures.known_at(connection, until, observed)
     brief = {
         "title": "Market stress brief",
         "simulated": simulated,
@@ -65,7 +68,7 @@ def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime, sim
         "coverage": {
             "start_at": iso(until - timedelta(hours=COVERAGE_HOURS)),
             "end_at": iso(until),
-            "feeds": feeds,
+            "feeds": observed,
         },
     }
     return brief | {"warnings": warnings(brief)}

@@ -1,4 +1,7 @@
-"""How the brief asks the warehouse: values as SQL, answers as Python and JSON have them."""
+"""How the brief asks the warehouse: values as SQL, answers as Python and JSON have them.
+
+Which questions there are is the matter of `measures`, `coverage` and `charts`.
+"""
 
 from datetime import UTC, datetime
 from decimal import Decimal

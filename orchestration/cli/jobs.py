@@ -1,4 +1,7 @@
-"""Commands that change a home, each a run of a Dagster job: backfill, import, refresh."""
+"""Commands that change a home, each a run of a Dagster job: backfill, import, refresh.
+
+Here belongs what a person sees of such a run. What it does stands in `defs`, and how it is started in `defs.launch`.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import forking, home, universe
+from orchestration.cli.arguments import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
 from orchestration.cli.terminal import complain, libraries_speak_to, say
-from orchestration.cli.words import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:

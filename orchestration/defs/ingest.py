@@ -201,7 +201,7 @@ def _source_spec(dataset: str) -> dg.AssetSpec:
     )
 
 
-def _spec(key: dg.AssetKey, **terms: Any) -> dg.AssetSpec:
+def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
     from orchestration.contracts import contract
 
     columns = [
@@ -209,7 +209,7 @@ def _spec(key: dg.AssetKey, **terms: Any) -> dg.AssetSpec:
         for column in contract(key.path[-1]).properties
     ]
     metadata = {"dagster/column_schema": dg.TableSchema(columns=columns)}
-    return dg.AssetSpec(key, owners=OWNERS, metadata=metadata, **terms)
+    return dg.AssetSpec(key, owners=OWNERS, metadata=metadata, **attributes)
 
 
 @dg.op(description="Takes own archives through the same border as a fetch.")

@@ -119,9 +119,9 @@ def serving_ui() -> Iterator[None]:
             yield
 
 
-def _run(job: dg.JobDefinition, **terms: Any) -> Ended:
+def _run(job: dg.JobDefinition, **options: Any) -> Ended:
     with dg.DagsterInstance.get() as instance, launching(instance) as tags:
-        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, **terms)
+        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, **options)
         return _ended(ended)
 
 

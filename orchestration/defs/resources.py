@@ -1,4 +1,4 @@
-"""What assets share: how their steps run, dbt, owners and pools. Here belongs nothing that knows data."""
+"""What assets share: dbt, owners and the pool around the warehouse. Here belongs nothing that knows data."""
 
 from collections.abc import Sequence
 from importlib.metadata import version

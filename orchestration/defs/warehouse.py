@@ -1,4 +1,8 @@
-"""The models: everything inside the warehouse, built by dbt and by nothing else."""
+"""The models: everything inside the warehouse, built by dbt and by nothing else.
+
+Here belongs one build as Dagster sees it. What a model holds stands in the dbt project, what the verdicts of its tests
+mean for publishing in `quality`.
+"""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whole files: Parquet and JSON that are either the old or the new one, and DuckDB connections in UTC.
+"""Whole files: Parquet and text that are either the old or the new one; and DuckDB: connections in UTC, single rows.
 
 Here belongs nothing that knows a dataset or a table.
 """

@@ -3,7 +3,8 @@
 `tape` reads what was recorded and says what can be seen at a moment; `server` is the application with its clock, faults
 and log; each exchange has a module that speaks its wire format: `ROUTES` (path -> function of the market and the query
 that returns the body or raises a `Reply`), `FAULTS` (kind -> how it replies when something is wrong) and `NOT_FOUND`.
-Here stands only what those modules share: replies and how figures are written. A missing figure is left out, never 0.
+Here stands only what those modules share: replies, how figures are written and parameters read. A missing figure is
+left out, never 0. `scenario` makes the built-in tape and knows no exchange's wire format.
 """
 
 import math
