@@ -34,9 +34,10 @@ soak: setup ## those again and again, by hand before an issue is called done
 test-live: setup ## asks the real exchanges for one small page per dataset (needs the internet)
 	$(BIN)/python -m pytest tests/live
 
-check: setup ## ruff, sqlfluff, dbt parse, definitions load
+check: setup ## ruff, mypy, sqlfluff, dbt parse, definitions load
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/sqlfluff lint dbt_project
 	cd dbt_project && MARKET_STRESS_HOME=$(CURDIR)/data ../$(BIN)/dbt parse --quiet --profiles-dir .
 	$(BIN)/python -c "from orchestration.definitions import defs; defs().resolve_all_job_defs()"
@@ -54,4 +55,4 @@ lock: ## requirements.lock anew: universal, with hashes, no index named (needs u
 		--no-emit-index-url --no-strip-extras --no-header --quiet -o requirements.lock
 
 clean: ## forget .venv and everything derived; data/ stays
-	rm -rf .venv build *.egg-info dbt_project/target dbt_project/logs .pytest_cache .ruff_cache
+	rm -rf .venv build *.egg-info dbt_project/target dbt_project/logs .pytest_cache .ruff_cache .mypy_cache

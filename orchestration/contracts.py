@@ -113,10 +113,9 @@ def check_columns(frame: pd.DataFrame, dataset: str) -> None:
     missing = [name for name in required if name not in frame.columns]
     unknown = [name for name in frame.columns if name not in {*terms.columns, *LAKE_COLUMNS}]
     if missing or unknown:
-        faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"does not know {', '.join(unknown)}"] * bool(
-            unknown
-        )
-        raise ValueError(f"contract {terms.name} {' and '.join(faults)}: its columns are {', '.join(terms.columns)}")
+        faults = (("lacks", missing), ("does not know", unknown))
+        said = " and ".join(f"{fault} {', '.join(names)}" for fault, names in faults if names)
+        raise ValueError(f"contract {terms.name} {said}: its columns are {', '.join(terms.columns)}")
 
 
 def check_published(scores: pd.DataFrame) -> None:
@@ -150,17 +149,17 @@ def _breaches(typed: pd.DataFrame, terms: Contract) -> list[tuple[int, str]]:
     try:
         terms.schema.validate(typed, lazy=True)
     except SchemaErrors as errors:
-        cases = errors.failure_cases.dropna(subset="index")
-        return [(int(case.index_), _sentence(case)) for case in cases.rename(columns={"index": "index_"}).itertuples()]
+        cases = errors.failure_cases.dropna(subset="index").to_dict("records")
+        return [(int(case["index"]), _sentence(case)) for case in cases]
     return []
 
 
-def _sentence(case) -> str:
-    if case.check == "not_nullable":
-        return f"{case.column}: is missing"
-    if case.schema_context == "Column":
-        return f"{case.column}: {case.failure_case} breaks {case.check}"
-    return "duplicate key" if "unique" in str(case.check) else str(case.check)
+def _sentence(case: dict) -> str:
+    if case["check"] == "not_nullable":
+        return f"{case['column']}: is missing"
+    if case["schema_context"] == "Column":
+        return f"{case['column']}: {case['failure_case']} breaks {case['check']}"
+    return "duplicate key" if "unique" in str(case["check"]) else str(case["check"])
 
 
 def _checks(column: dict) -> list:

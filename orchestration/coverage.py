@@ -60,8 +60,8 @@ def receipts(exchange: str, dataset: str, symbol: str, states: pd.DataFrame) -> 
     """Rows of the coverage contract: one for each contiguous run of hours with the same state and reason."""
     if states.empty:
         return pd.DataFrame(columns=COLUMNS)
-    told = states["state"] + "|" + states["reason"].fillna("")
-    runs = (told != told.shift()).cumsum()
+    texts = states["state"] + "|" + states["reason"].fillna("")
+    runs = (texts != texts.shift()).cumsum()
     rows = states.reset_index(names="hour_at").groupby(runs.to_numpy()).agg(
         start_at=("hour_at", "first"), end_at=("hour_at", "last"), state=("state", "first"), reason=("reason", "first")
     )  # fmt: skip

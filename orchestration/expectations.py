@@ -8,12 +8,19 @@ and tables. Severity error is for false figures and closes the gate; what is mis
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.data_context import EphemeralDataContext
+
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 COMPLETENESS = ["complete", "totals", "sampled", "missing"]
+
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Expectation:
     """One line of a suite; `says` reads true when good, `kind` and `arguments` are Great Expectations' own."""
 
     says: str
-    severity: Literal["error", "warning"]
+    severity: Severity
     kind: str
     arguments: dict
 
@@ -48,9 +55,9 @@ class Verdict:
 
 
 def _between(
-    severity: str, column: str, low: float | None, high: float | None = None, mostly: float = 1, says: str = ""
+    severity: Severity, column: str, low: float | None, high: float | None = None, mostly: float = 1, says: str = ""
 ) -> Expectation:
-    limits = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
+    limits = [f"{bound} {limit}" for bound, limit in (("at least", low), ("at most", high)) if limit is not None]
     arguments = {"column": column, "min_value": low, "max_value": high, "mostly": mostly}
     return Expectation(
         says or f"{column} is {' and '.join(limits)}", severity, "ExpectColumnValuesToBeBetween", arguments
@@ -72,7 +79,7 @@ def _one_of(column: str, values: list) -> Expectation:
     return Expectation(says, "error", "ExpectColumnValuesToBeInSet", {"column": column, "value_set": values})
 
 
-def _not_below(severity: str, column: str, other: str) -> Expectation:
+def _not_below(severity: Severity, column: str, other: str) -> Expectation:
     arguments = {"column_A": column, "column_B": other, "or_equal": True, "ignore_row_if": "either_value_is_missing"}
     says = f"{column} is not below {other}"
     return Expectation(says, severity, "ExpectColumnPairValuesAToBeGreaterThanB", arguments)
@@ -310,18 +317,7 @@ def _run(judged: dict[str, pd.DataFrame], data_docs: Path) -> dict[str, list[tup
     draft = data_docs.with_name(f"{data_docs.name}.draft").absolute()
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = {"globally": False}
-    for site in context.get_site_names():
-        context.delete_data_docs_site(site)
-    site = {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(draft)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
-    context.add_data_docs_site("market_stress", site)
+    context = _context(draft)
     source, run = context.data_sources.add_pandas("marts"), gx.RunIdentifier(run_name="gate")
     failed = {}
     for table, frame in judged.items():
@@ -337,9 +333,7 @@ def _run(judged: dict[str, pd.DataFrame], data_docs: Path) -> dict[str, list[tup
         batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("whole table")
         definition = context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
         results = definition.run(batch_parameters={"dataframe": frame}, run_id=run).results
-        failed[table] = [
-            (result.expectation_config.description, _observed(result)) for result in results if not result.success
-        ]
+        failed[table] = [_failed(result) for result in results if not result.success]
     context.build_data_docs()
     # The site before is replaced as a whole, so that pages of earlier runs don't pile up.
     shutil.rmtree(data_docs, ignore_errors=True)
@@ -347,12 +341,39 @@ def _run(judged: dict[str, pd.DataFrame], data_docs: Path) -> dict[str, list[tup
     return failed
 
 
-def _observed(result) -> str:
-    """What Great Expectations saw, in one line."""
+def _context(pages: Path) -> "EphemeralDataContext":
+    """Great Expectations without files, telemetry and progress bars, whose only site is written to `pages`."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    for name in context.get_site_names():
+        context.delete_data_docs_site(name)
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(pages)},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    context.add_data_docs_site("market_stress", site)  # type: ignore[arg-type] # its type lacks show_how_to_buttons
+    return context
+
+
+def _failed(result: "ExpectationValidationResult") -> tuple[str, str]:
+    """The sentence of an expectation that failed, and what Great Expectations saw, in one line."""
+    expectation = result.expectation_config
+    if expectation is None or expectation.description is None:
+        raise ValueError(f"Great Expectations judged what no suite holds: {result}")
+    return expectation.description, _observed(expectation.type, result)
+
+
+def _observed(kind: str, result: "ExpectationValidationResult") -> str:
     seen = result.result or {}
     if "unexpected_count" in seen:
         counts = f"{seen['unexpected_count']:,} of {seen['element_count']:,} rows"
-        if result.expectation_config.type == "expect_column_values_to_not_be_null":
+        if kind == "expect_column_values_to_not_be_null":
             return f"{counts} are missing"
         examples = [_shown(value) for value in seen.get("partial_unexpected_list", [])[:3]]
         return f"{counts}, such as {'; '.join(examples)}" if examples else counts
@@ -361,7 +382,7 @@ def _observed(result) -> str:
     return " ".join(str(result.exception_info).split())[:200]
 
 
-def _shown(value) -> str:
+def _shown(value: object) -> str:
     if isinstance(value, dict | tuple | list):
         return " and ".join(_shown(part) for part in (value.values() if isinstance(value, dict) else value))
     return f"{value:,.6g}" if isinstance(value, int | float) else str(value)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from orchestration.exchanges import declared
 from orchestration.exchanges.client import FetchFailed
 from orchestration.exchanges.fetch import earliest, fetch_instruments, fetch_pages
 from orchestration.lake import facts
+
+if TYPE_CHECKING:
+    from orchestration.exchanges.client import Client
 
 CHUNK = timedelta(days=125)  # 3,000 hourly bars: whole largest pages, and a bound on what a killed run must ask again
 
@@ -37,7 +41,7 @@ class Fetch:
     `now` is the as-of clock, `show` hears how far it is.
     """
 
-    client: object
+    client: "Client"
     home: Path
     datasets: tuple[str, ...]
     assets: tuple[str, ...]
@@ -86,7 +90,7 @@ def fetch_range(fetch: Fetch) -> dict[str, Outcome]:
 
 
 def _listed(fetch: Fetch) -> tuple[pd.DataFrame | None, str | None]:
-    """What the exchange lists of the watched assets, or None and why it can't be told."""
+    """What the exchange lists of the watched assets, or None and why that is not known."""
     try:
         listed = fetch_instruments(fetch.client, fetch.watched)
     except FetchFailed as failure:
@@ -207,11 +211,12 @@ def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -
     last_hour = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
     receipts = facts.read_raw(home, "coverage", f"exchange = '{exchange}' and end_at > timestamptz '{last_hour}'")
     held = receipts[(receipts["start_at"] <= last_hour) & (receipts["end_at"] >= last_hour + timedelta(hours=1))]
-    told = set(held.loc[held["state"] == "complete", ["dataset", "symbol"]].itertuples(index=False, name=None))
+    complete = held[held["state"] == "complete"]
+    observed = set(zip(complete["dataset"], complete["symbol"], strict=True))
     unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
     symbols = {universe.expected_symbol(asset) for asset in assets} - unlisted
     datasets = {dataset for group in declared()[exchange].groups for dataset in group}
-    return all((dataset, symbol) in told for dataset in datasets for symbol in symbols)
+    return all((dataset, symbol) in observed for dataset in datasets for symbol in symbols)
 
 
 def _chunks(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
@@ -227,9 +232,9 @@ def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime
         states = coverage.funding_states(stamps, fetch.start, fetch.last)
     else:
         states = coverage.series_states(stamps, fetch.start, fetch.last)
-    oldest = earliest(fetch.client.id, dataset, fetch.now)
-    if oldest is not None:
-        states.loc[states.index < oldest] = ("unavailable", declared()[fetch.client.id].feeds[dataset].depth.reason)
+    depth = declared()[fetch.client.id].feeds[dataset].depth
+    if depth is not None:
+        states.loc[states.index < earliest(fetch.client.id, dataset, fetch.now)] = ("unavailable", depth.reason)
     return states
 
 

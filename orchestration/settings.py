@@ -1,4 +1,7 @@
-"""What the environment says: home, universe, exchange address and clock, read here and nowhere else."""
+"""What the environment says: home, universe, exchange address and clock, read here and nowhere else.
+
+What lies in a home is the matter of `home`, what a universe holds of `universe`.
+"""
 
 import os
 from dataclasses import dataclass

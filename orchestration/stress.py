@@ -4,7 +4,7 @@ Here belong ranks, contributions, bounds and regimes: frames in, frames out, no 
 come from the mart `stress_measures_hourly`. The score is coincident; it forecasts nothing.
 """
 
-from functools import reduce
+from functools import cache, reduce
 from operator import and_, or_
 
 import numpy as np
@@ -23,6 +23,11 @@ RANKED_PARTS = [part for part, (_, measures) in PARTS.items() if measures]
 MEASURES = [measure for _, measures in PARTS.values() for measure in measures]
 SHARE = "open_interest_share"
 WEIGHTS = np.array([weight for weight, _ in PARTS.values()])
+COLUMNS = [
+    *("as_of", "asset", "score", "score_low", "score_high", "regime"),
+    *(f"{part}_{kind}" for kind in ("rank", "contribution") for part in PARTS),
+    *("warm_up_days", "effective_days", "reason"),
+]
 
 REGIMES = {"calm": 0, "elevated": 60, "stress": 75, "cascade": 90}  # the score at which each begins
 HOURS_UNTIL_A_REGIME_ENDS = 48
@@ -64,33 +69,17 @@ def market_stress(measures: pd.DataFrame, warm_up_days: int = 180) -> pd.DataFra
     ranks, hours, is_warm = {}, {}, {}
     for name in MEASURES:
         ranks[name], hours[name], is_warm[name] = _ranks(grids[name].astype("float64"), warm_up_days)
-
-    parts = {part: sum(ranks[name] for name in PARTS[part][1]) / len(PARTS[part][1]) for part in RANKED_PARTS}
-    is_warm_part = {part: reduce(and_, (is_warm[name] for name in PARTS[part][1])) for part in RANKED_PARTS}
-    has_history = reduce(or_, is_warm.values())
-    parts["breadth"], is_warm_part["breadth"] = _breadth(parts, has_history, grids[SHARE].astype("float64"))
+    parts, is_warm_part = _parts(ranks, is_warm, grids[SHARE].astype("float64"))
 
     keys = pd.MultiIndex.from_frame(measures[["as_of", "asset"]]).sort_values()
     part_ranks = _rows(parts, keys)
     scores = _points(part_ranks.to_numpy())
-    scores.insert(0, "as_of", keys.get_level_values("as_of"))
-    scores.insert(1, "asset", keys.get_level_values("asset"))
+    scores["as_of"], scores["asset"] = keys.get_level_values("as_of"), keys.get_level_values("asset")
     scores["regime"] = _regimes(scores)
     scores["warm_up_days"] = warm_up_days
     scores["effective_days"] = _effective_hours(_rows(ranks, keys), _rows(hours, keys)) / 24
     scores["reason"] = _reasons(part_ranks.isna().to_numpy(), _rows(is_warm_part, keys).to_numpy(dtype=bool))
-    order = ["as_of", "asset", "score", "score_low", "score_high", "regime"]
-    order += [f"{part}_{kind}" for kind in ("rank", "contribution") for part in PARTS]
-    return scores[[*order, "warm_up_days", "effective_days", "reason"]]
-
-
-def regime_shares(scores: pd.DataFrame) -> pd.DataFrame:
-    """asset, regime, hours, share: how much of its scored time each asset spent in each of the four regimes."""
-    counts = scores.groupby("asset")["regime"].value_counts().unstack(fill_value=0)
-    counts = counts.reindex(index=sorted(scores["asset"].unique()), columns=list(REGIMES), fill_value=0)
-    shares = counts.rename_axis(index="asset", columns="regime").stack().rename("hours").reset_index()
-    shares["share"] = shares["hours"] / shares.groupby("asset")["hours"].transform("sum")
-    return shares
+    return scores[COLUMNS]
 
 
 def _ranks(values: pd.DataFrame, warm_up_days: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -105,6 +94,17 @@ def _ranks(values: pd.DataFrame, warm_up_days: int) -> tuple[pd.DataFrame, pd.Da
     # so one less is (number of others below) + (number of other equals) / 2.
     average_ranks = values.rolling(LONGEST_WINDOW, closed="both").rank(method="average")
     return ((average_ranks - 1) / hours).where(is_warm), hours, is_warm
+
+
+def _parts(
+    ranks: dict[str, pd.DataFrame], is_warm: dict[str, pd.DataFrame], share: pd.DataFrame
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The rank of every part, and whether what it is made of has history enough, in the order of PARTS."""
+    parts = {part: sum(ranks[name] for name in PARTS[part][1]) / len(PARTS[part][1]) for part in RANKED_PARTS}
+    is_warm_part = {part: reduce(and_, (is_warm[name] for name in PARTS[part][1])) for part in RANKED_PARTS}
+    has_history = reduce(or_, is_warm.values())
+    parts["breadth"], is_warm_part["breadth"] = _breadth(parts, has_history, share)
+    return parts, is_warm_part
 
 
 def _breadth(
@@ -165,20 +165,19 @@ def _regimes(scores: pd.DataFrame) -> pd.Series:
 
 def _reasons(is_missing: np.ndarray, is_warm: np.ndarray) -> pd.Series:
     """Which parts have no rank and why; NULL where all six have one."""
-    # Few patterns in many rows: each row's pattern as a number, each number once as a text.
-    flags = np.concatenate([is_missing & ~is_warm, is_missing & is_warm], axis=1)
-    numbers = flags @ (1 << np.arange(flags.shape[1]))
-    texts = {number: _reason((number >> np.arange(flags.shape[1]) & 1).astype(bool)) for number in np.unique(numbers)}
-    return pd.Series(numbers).map(texts).astype("str")
+    faults = np.where(is_missing, np.where(is_warm, "missing", "insufficient_history"), "")
+    return pd.Series([_reason(tuple(row)) for row in faults.tolist()], dtype="str")
 
 
-def _reason(flags: np.ndarray) -> str | None:
-    young, absent = np.split(flags, 2)
-    words = [
-        f"{why}: {', '.join(np.array(list(PARTS))[which])}"
-        for why, which in (("insufficient_history", young), ("missing", absent))
-        if which.any()
-    ]
-    if words and WEIGHTS[young | absent].sum() <= WIDEST_SCORE_POINTS:
-        words.append("the score is the lower bound")
-    return "; ".join(words) or None
+@cache  # few patterns in many rows
+def _reason(faults: tuple[str, ...]) -> str | None:
+    """`faults` says of every part why it has no rank, and nothing where it has one."""
+    clauses, open_points = [], 0
+    for fault in ("insufficient_history", "missing"):
+        parts = [part for part, its in zip(PARTS, faults, strict=True) if its == fault]
+        if parts:
+            clauses.append(f"{fault}: {', '.join(parts)}")
+        open_points += sum(PARTS[part][0] for part in parts)
+    if clauses and open_points <= WIDEST_SCORE_POINTS:
+        clauses.append("the score is the lower bound")
+    return "; ".join(clauses) or None

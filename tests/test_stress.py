@@ -235,14 +235,6 @@ def test_hours_without_a_score_hold_the_regime_and_do_not_count():
     assert regimes == ["cascade"] * 11 + [None] * 5 + ["cascade"] * 37 + ["calm"] * 8
 
 
-def test_shares_of_regimes_are_of_the_scored_time():
-    scores = pd.DataFrame({"asset": ["ALL"] * 5 + ["BTC"], "regime": ["calm", "calm", "calm", "stress", None, None]})
-    shares = stress.regime_shares(scores).set_index(["asset", "regime"])
-    assert shares.loc["ALL", "share"].to_dict() == {"calm": 0.75, "elevated": 0, "stress": 0.25, "cascade": 0}
-    assert shares.loc[("ALL", "calm"), "hours"] == 3
-    assert shares.loc["BTC", "share"].isna().all()
-
-
 @pytest.mark.parametrize("days", [13, 731])
 def test_warm_up_outside_its_limits_is_refused(days):
     with pytest.raises(ValueError, match=f"warm_up_days is {days}: choose 14 to 730"):

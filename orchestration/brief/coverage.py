@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.brief.measures import COVERAGE_HOURS
 from orchestration.brief.query import literal, records, stamp
+from orchestration.lake.files import only_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,14 +80,14 @@ order by exchange, dataset
 """
 
 
-def feeds(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[dict]:
+def observed(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[dict]:
     """What was observed of every exchange and dataset in the trailing 30 d, and what wasn't and why.
 
     exchange, dataset, observed_ratio, completeness (of liquidations: the feed's nature), is_lower_bound, query (gives
     observed_ratio), gaps: [{state, reason, instrument_hours}], the widest first.
     """
     return [
-        _feed(connection, row["exchange"], row["assets"], dataset, as_of)
+        _of_feed(connection, row["exchange"], row["assets"], dataset, as_of)
         for row in records(connection, WATCHED)
         for dataset in DATASET_WORDS
     ]
@@ -99,15 +100,17 @@ def summary(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
     instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason of most of
     what is missing or None.
     """
-    told = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
+    columns = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
     return [
-        {key: row[key] for key in told} | {"hours": {state: row[state] for state in STATES if row[state]}}
+        {key: row[key] for key in columns} | {"hours": {state: row[state] for state in STATES if row[state]}}
         for row in records(connection, SUMMARY)
     ]
 
 
-def _feed(connection: "duckdb.DuckDBPyConnection", exchange: str, assets: int, dataset: str, as_of: datetime) -> dict:
-    terms = {
+def _of_feed(
+    connection: "duckdb.DuckDBPyConnection", exchange: str, assets: int, dataset: str, as_of: datetime
+) -> dict:
+    values = {
         "exchange": literal(exchange),
         "dataset": literal(dataset),
         "start": stamp(as_of - timedelta(hours=COVERAGE_HOURS)),
@@ -115,18 +118,18 @@ def _feed(connection: "duckdb.DuckDBPyConnection", exchange: str, assets: int, d
         "hours": COVERAGE_HOURS,
         "assets": assets,
     }
-    query = " ".join(OBSERVED.format(**terms).split())
-    ratio = connection.execute(query).fetchone()[0]
+    query = " ".join(OBSERVED.format(**values).split())
+    (ratio,) = only_row(connection.execute(query))
     natures = []
     if dataset == "liquidations":
-        natures = [row["completeness"] for row in records(connection, NATURES.format(**terms))]
+        natures = [row["completeness"] for row in records(connection, NATURES.format(**values))]
     return {
         "exchange": exchange,
         "dataset": dataset,
         "observed_ratio": ratio,
         "completeness": " and ".join(natures) or ("missing" if ratio == 0 else None),
         "is_lower_bound": "sampled" in natures,
-        "gaps": records(connection, GAPS.format(**terms)) if ratio < 1 else [],
+        "gaps": records(connection, GAPS.format(**values)) if ratio < 1 else [],
         "table": "coverage_daily",
         "query": query,
     }

@@ -1,4 +1,7 @@
-"""Frames by day that the charts draw."""
+"""Frames by day that the charts draw: the last days, what a query says of each, and bars that stand on one another.
+
+Here belongs nothing that knows a figure or a colour.
+"""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING

@@ -1,7 +1,9 @@
-"""Puts the brief together: figures, coverage, sentences, drawings and page, and writes its files."""
+"""Puts the brief together: figures, coverage, sentences, drawings and page, and writes its files.
+
+Here belongs the order of these alone: what each of them holds is its own module's matter.
+"""
 
 import json
-import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from orchestration.brief.page import page
 from orchestration.brief.query import iso, latest_as_of
 from orchestration.brief.rendering import blank, png, svgs
 from orchestration.brief.sentences import warnings
+from orchestration.lake.files import write_text
 from orchestration.lake.publish import read_only
 
 if TYPE_CHECKING:
@@ -24,15 +27,14 @@ if TYPE_CHECKING:
 def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulated: bool) -> dict:
     """See `orchestration.brief.write_brief`."""
     with read_only(warehouse.parent, warehouse.name) as connection:
-        brief = _told(connection, written_at, simulated)
+        brief = _contents(connection, written_at, simulated)
         drawings = {}
         if brief["assets"]:
             as_of = datetime.fromisoformat(brief["as_of"])
             canvas = Canvas(as_of, brief["lead_asset"], simulated, PAGE_COLOURS)
             drawings = {name: svgs(draw(connection, canvas), name, PAGE_COLOURS) for name, draw in CHARTS.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "brief.json", json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False))
-    _replace(folder / "brief.html", page(brief, drawings))
+    write_text(json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False), folder / "brief.json")
+    write_text(page(brief, drawings), folder / "brief.html")
     return brief
 
 
@@ -47,12 +49,12 @@ def chart_png(warehouse: Path, name: str, *, simulated: bool) -> bytes:
         return png(CHARTS[name](connection, canvas), IMAGE_COLOURS)
 
 
-def _told(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulated: bool) -> dict:
+def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulated: bool) -> dict:
     """All that the brief says, as `brief.json` holds it."""
     as_of = latest_as_of(connection)
     until = as_of or written_at.replace(minute=0, second=0, microsecond=0)
-    feeds = coverage.feeds(connection, until)
-    known = figures.known_at(connection, until, feeds)
+    observed = coverage.observed(connection, until)
+    known = figures.known_at(connection, until, observed)
     brief = {
         "title": "Market stress brief",
         "simulated": simulated,
@@ -60,26 +62,19 @@ def _told(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulat
         "written_at": iso(written_at),
         "lag_hours": as_of and round((written_at - as_of).total_seconds() / 3600, 2),
         "assets": list(known.rows),
-        "lead_asset": _lead_asset(known.rows),
+        "lead_asset": _lead_asset(known.rows) if known.rows else None,
         "warnings": [],
         "figures": figures.figures(connection, known),
         "coverage": {
             "start_at": iso(until - timedelta(hours=COVERAGE_HOURS)),
             "end_at": iso(until),
-            "feeds": feeds,
+            "feeds": observed,
         },
     }
     return brief | {"warnings": warnings(brief)}
 
 
-def _lead_asset(assets: Iterable[str]) -> str | None:
-    """The asset that is told of first: BTC, else the largest, else ALL; None without a market."""
-    names = [name for name in assets if name != ALL] or list(assets)
-    return "BTC" if "BTC" in names else next(iter(names), None)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Readers find the old file or the new one, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+def _lead_asset(assets: Iterable[str]) -> str:
+    """The asset that comes first: BTC, else the largest, else ALL."""
+    names = [name for name in assets if name != ALL]
+    return "BTC" if "BTC" in names else next(iter(names), ALL)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import altair
     import pandas as pd
 
+    Plot = altair.LayerChart | altair.FacetChart  # what altair makes of layers
+
 # Light and dark. The page holds both as CSS variables, so that a drawing follows the reader's scheme.
 COLOURS = {
     "ink": ("#2b2a27", "#e9e6df"),
@@ -44,7 +46,7 @@ IMAGE_COLOURS = {name: light for name, (light, _) in COLOURS.items()} | {"gap": 
 
 @dataclass(frozen=True)
 class Canvas:
-    """What a chart is drawn for and in; `lead` is the asset told of first."""
+    """What a chart is drawn for and in; `lead` is the asset that comes first."""
 
     as_of: datetime
     lead: str
@@ -73,11 +75,11 @@ def gaps(canvas: Canvas, days: "pd.DataFrame", x: "altair.X", height: int) -> "a
 
 
 def tool_tips(days: "pd.DataFrame", x: "altair.X", height: int) -> "altair.Chart":
-    """A see-through column a day that says its `told` to whoever points at it."""
+    """A see-through column a day that says its `tip` to whoever points at it."""
     import altair as alt
 
-    base = alt.Chart(days[["start_at", "end_at", "told"]]).mark_rect(opacity=0, aria=True)
-    return base.encode(x, x2="end_at:T", y=alt.value(0), y2=alt.value(height), description="told:N")
+    base = alt.Chart(days[["start_at", "end_at", "tip"]]).mark_rect(opacity=0, aria=True)
+    return base.encode(x, x2="end_at:T", y=alt.value(0), y2=alt.value(height), description="tip:N")
 
 
 def zero_line(canvas: Canvas) -> "altair.Chart":
@@ -87,7 +89,7 @@ def zero_line(canvas: Canvas) -> "altair.Chart":
     return alt.Chart(alt.Data(values=[{}])).mark_rule(color=canvas.colours["muted"]).encode(y=alt.datum(0))
 
 
-def stack(canvas: Canvas, title: str, *charts: "altair.LayerChart", spacing: int = 8) -> "altair.VConcatChart":
+def stack(canvas: Canvas, title: str, *charts: "Plot", spacing: int = 8) -> "altair.VConcatChart":
     """Charts of the same days under one title, which says what is simulated."""
     import altair as alt
 

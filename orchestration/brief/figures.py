@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """What completeness and reasons are told from, by asset, at the as-of hour."""
+    """What completeness and reasons are derived from, by asset, at the as-of hour."""
 
     as_of: datetime
     rows: dict[str, dict] = field(default_factory=dict)  # of market_hourly, in the order of the brief
     scores: dict[str, dict] = field(default_factory=dict)  # of market_stress
     panels: dict[tuple[str, str, datetime], set[str]] = field(default_factory=dict)  # also at the windows' starts
     open_interest_since: dict[str, datetime] = field(default_factory=dict)
-    feeds: list[dict] = field(default_factory=list)  # see coverage.feeds
+    coverage: list[dict] = field(default_factory=list)  # see coverage.observed
 
 
-def known_at(connection: "duckdb.DuckDBPyConnection", as_of: datetime, feeds: list[dict]) -> Known:
-    """What the warehouse holds at an hour, beside `feeds` of `coverage.feeds`."""
+def known_at(connection: "duckdb.DuckDBPyConnection", as_of: datetime, coverage: list[dict]) -> Known:
+    """What the warehouse holds at an hour, beside what `coverage.observed` says."""
     ends = ", ".join(stamp(as_of - timedelta(hours=hours)) for hours in (0, *WINDOW_HOURS.values()))
     columns = "as_of, asset, panel as open_interest, price_panel as price"
     panels = records(connection, f"select {columns} from market_hourly where as_of in ({ends})")
@@ -45,7 +45,7 @@ def known_at(connection: "duckdb.DuckDBPyConnection", as_of: datetime, feeds: li
             for topic in ("open_interest", "price")
         },
         open_interest_since={row["asset"]: row["at"].replace(tzinfo=UTC) for row in records(connection, since)},
-        feeds=feeds,
+        coverage=coverage,
     )
 
 
@@ -96,7 +96,7 @@ def _completeness(measure: Measure, asset: str, value: object, known: Known) -> 
     if measure.topic == "liquidations":
         row = known.rows[asset]
         ratio = row[f"observed_ratio_{measure.window}"] or 0.0
-        nature = row.get(f"completeness_{measure.window}") or _nature(known.feeds)
+        nature = row.get(f"completeness_{measure.window}") or _nature(known.coverage)
         is_lower_bound = value is not None and (ratio < 1 or nature not in ("complete", "totals"))
         text = f"observed {share_text(ratio)}" + (", lower bound" if is_lower_bound else "")
         return {"text": text, "observed_ratio": ratio, "is_lower_bound": is_lower_bound}
@@ -114,9 +114,9 @@ def _seen(measure: Measure, asset: str, known: Known) -> int:
     return len(set.intersection(*(known.panels.get((topic, asset, end), set()) for end in ends)))
 
 
-def _nature(feeds: list[dict]) -> str:
+def _nature(coverage: list[dict]) -> str:
     """The worst nature of any liquidation feed, for a warehouse that doesn't tell it by window."""
-    natures = {feed["completeness"] for feed in feeds if feed["dataset"] == "liquidations"}
+    natures = {feed["completeness"] for feed in coverage if feed["dataset"] == "liquidations"}
     return next((nature for nature in ("missing", "sampled", "totals") if nature in natures), "complete")
 
 
@@ -125,12 +125,12 @@ def _reason(measure: Measure, asset: str, known: Known) -> str:
     if measure.table == "market_stress":
         return _score_reason(measure, known.scores.get(asset))
     if measure.topic == "liquidations":
-        told = [
+        reasons = [
             f"{feed['exchange']}: {feed['gaps'][0]['reason']}"
-            for feed in known.feeds
+            for feed in known.coverage
             if feed["dataset"] == "liquidations" and feed["gaps"]
         ]
-        return f"no liquidation feed was observed in these {window}" + (f" ({'; '.join(told)})" if told else "")
+        return f"no liquidation feed was observed in these {window}" + (f" ({'; '.join(reasons)})" if reasons else "")
     if measure.topic == "price" and asset == ALL:
         if measure.name == "price":
             return "coins of different assets have no common price"
@@ -146,7 +146,7 @@ def _reason(measure: Measure, asset: str, known: Known) -> str:
         return "open interest was never observed"
     if not known.panels.get(("open_interest", asset, known.as_of)):
         return "open interest was not observed at this hour or the two before"
-    if window and since > known.as_of - timedelta(hours=WINDOW_HOURS[measure.window]):
+    if measure.window and since > known.as_of - timedelta(hours=WINDOW_HOURS[measure.window]):
         return f"open interest is known since {since:%Y-%m-%d %H:%M} UTC only"
     return f"no instrument was observed both now and {window} earlier" if window else "not known at this hour"
 
@@ -154,13 +154,13 @@ def _reason(measure: Measure, asset: str, known: Known) -> str:
 def _score_reason(measure: Measure, row: dict | None) -> str:
     if row is None:
         return "market_stress has no row at this hour"
-    told = row["reason"] or ""
-    clauses = [clause.strip() for clause in told.split(";")]
+    reason = row["reason"] or ""
+    clauses = [clause.strip() for clause in reason.split(";")]
     if measure.topic in stress.PARTS:
-        told = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), told)
+        reason = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), reason)
     elif measure.name in ("score", "regime"):
-        told = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {told}"
+        reason = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {reason}"
     history = f"a rank needs {row['warm_up_days']} d"
     if all(row[f"{part}_rank"] is None for part in stress.PARTS):  # else the days are those of another part
         history = f"{row['effective_days']:.0f} d of history where {row['warm_up_days']} d are needed"
-    return told.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")
+    return reason.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")

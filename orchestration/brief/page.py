@@ -7,7 +7,7 @@ from orchestration import stress
 from orchestration.brief.coverage import DATASET_WORDS
 from orchestration.brief.drawing import COLOURS
 from orchestration.brief.measures import ALL, MEASURES
-from orchestration.brief.sentences import Told, summary
+from orchestration.brief.sentences import Figures, summary
 from orchestration.brief.words import cell_text, figure_text, moment_text, share_text, unbroken
 
 SECTIONS = {
@@ -51,7 +51,7 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
     environment.filters["unbroken"] = unbroken
     return environment.get_template("brief.html.j2").render(
         brief=brief,
-        told=Told(brief),
+        figures=Figures(brief),
         tiles=_tiles(brief),
         sections=[
             {"name": name, "title": title, "tables": [_table(brief, caption, names) for caption, names in tables]}
@@ -68,7 +68,7 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
 
 def _tiles(brief: dict) -> list[dict]:
     """The figures that come first: {title, asset, figure, beside: [figure]}."""
-    lead, told = brief["lead_asset"], Told(brief)
+    lead, figures = brief["lead_asset"], Figures(brief)
     wanted = [
         ("Stress score", ALL, "score", [("regime", ALL), ("score_low", ALL), ("score_high", ALL)]),
         ("Longs liquidated, 24 h", lead, "long_usd_24h", [("short_usd_24h", lead), ("worst_hour_usd_24h", lead)]),
@@ -85,19 +85,19 @@ def _tiles(brief: dict) -> list[dict]:
         {
             "title": title,
             "asset": asset,
-            "figure": told.by_key[name, asset],
-            "beside": [told.by_key[key] for key in beside if key in told.by_key],
+            "figure": figures.by_key[name, asset],
+            "beside": [figures.by_key[key] for key in beside if key in figures.by_key],
         }
         for title, asset, name, beside in wanted
-        if (name, asset) in told.by_key
+        if (name, asset) in figures.by_key
     ]
 
 
 def _table(brief: dict, caption: str, names: list[str]) -> dict:
     """Assets by measures, with the reasons of missing figures as numbered notes."""
-    told = Told(brief)
-    columns = [name for name in names if any((name, asset) in told.by_key for asset in brief["assets"])]
-    rows = [{"asset": asset, "figures": [told.by_key[name, asset] for name in columns]} for asset in brief["assets"]]
+    figures = Figures(brief)
+    columns = [name for name in names if any((name, asset) in figures.by_key for asset in brief["assets"])]
+    rows = [{"asset": asset, "figures": [figures.by_key[name, asset] for name in columns]} for asset in brief["assets"]]
     reasons = dict.fromkeys(figure["reason"] for row in rows for figure in row["figures"] if figure["reason"])
     return {
         "caption": caption,

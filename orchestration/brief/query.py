@@ -1,8 +1,13 @@
-"""How the brief asks the warehouse: values as SQL, answers as Python and JSON have them."""
+"""How the brief asks the warehouse: values as SQL, answers as Python and JSON have them.
+
+Which questions there are is the matter of `measures`, `coverage` and `charts`.
+"""
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from orchestration.lake.files import only_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -15,7 +20,7 @@ def records(connection: "duckdb.DuckDBPyConnection", query: str) -> list[dict]:
     return [dict(zip(names, map(plain, row), strict=True)) for row in answer.fetchall()]
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """A value as JSON has it: Decimal as number, NaN as None."""
     if isinstance(value, Decimal):
         return float(value)
@@ -39,5 +44,5 @@ def iso(moment: datetime) -> str:
 
 def latest_as_of(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
     """The latest hour of `market_hourly`, aware; None where it holds none."""
-    latest = connection.execute("select max(as_of) from market_hourly").fetchone()[0]
+    (latest,) = only_row(connection.execute("select max(as_of) from market_hourly"))
     return latest and latest.replace(tzinfo=UTC)

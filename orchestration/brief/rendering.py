@@ -70,8 +70,8 @@ def _svg(spec: dict, name: str) -> str:
     for mark in drawing.iter():
         mark.tag = mark.tag.removeprefix(SVG_NAMESPACE)
         if mark.tag == "path" and "aria-label" in mark.attrib:
-            ElementTree.SubElement(mark, "title").text = mark.get("aria-label")
-            mark.attrib = {"d": mark.get("d"), "fill": "transparent"}
+            ElementTree.SubElement(mark, "title").text = mark.attrib["aria-label"]
+            mark.attrib = {"d": mark.attrib["d"], "fill": "transparent"}
         for attribute in [key for key in mark.attrib if key.startswith("aria-") or key in ("role", "pointer-events")]:
             del mark.attrib[attribute]
     drawing.attrib |= {"role": "img", "aria-labelledby": f"about-{name}"}

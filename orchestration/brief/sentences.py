@@ -9,14 +9,14 @@ from orchestration.brief.words import NO_DATA, figure_text, joined, moment_text,
 LATE_HOURS = 3
 
 
-class Told:
-    """A brief in words: `told(name, asset)` is a figure as people read it."""
+class Figures:
+    """The figures of a brief by name and asset, and how they read."""
 
     def __init__(self, brief: dict) -> None:
         self.brief = brief
         self.by_key = {(figure["name"], figure["asset"]): figure for figure in brief["figures"]}
 
-    def __call__(self, name: str, asset: str) -> str:
+    def text(self, name: str, asset: str) -> str:
         return figure_text(self.by_key[name, asset]) if (name, asset) in self.by_key else NO_DATA
 
     def value(self, name: str, asset: str) -> object:
@@ -27,7 +27,7 @@ class Told:
 
     def effect(self, name: str, asset: str) -> str:
         """An effect in points where the warehouse knows what it started from, else in USD."""
-        return self(f"{name}_ratio" if (f"{name}_ratio", asset) in self.by_key else f"{name}_usd", asset)
+        return self.text(f"{name}_ratio" if (f"{name}_ratio", asset) in self.by_key else f"{name}_usd", asset)
 
     def lag(self) -> str:
         hours = self.brief["lag_hours"]
@@ -42,55 +42,61 @@ class Told:
 
 def headline(brief: dict) -> list[tuple[str, str]]:
     """(name, value) lines that sum the brief up, also from a `brief.json` read back."""
-    lead, told = brief["lead_asset"], Told(brief)
+    lead, figures = brief["lead_asset"], Figures(brief)
     if not brief["as_of"]:
         return [("as of", f"{NO_DATA}: {brief['warnings'][0]}")]
-    longs = told("long_usd_24h", lead)
+    longs = figures.text("long_usd_24h", lead)
     lines = [
-        ("as of", f"{moment_text(brief['as_of'])}, {told.lag()}"),
-        (f"{lead} price", f"{told('price', lead)}, {told('return_24h_ratio', lead)} in 24 h"),
-        (f"{lead} longs liquidated, 24 h", f"{longs} ({told.completeness('long_usd_24h', lead)})"),
+        ("as of", f"{moment_text(brief['as_of'])}, {figures.lag()}"),
+        (f"{lead} price", f"{figures.text('price', lead)}, {figures.text('return_24h_ratio', lead)} in 24 h"),
+        (f"{lead} longs liquidated, 24 h", f"{longs} ({figures.completeness('long_usd_24h', lead)})"),
     ]
     for asset in dict.fromkeys((lead, ALL)):
-        sums = f"{told('total_usd_7d', asset)} / {told('total_usd_30d', asset)}"
-        lines.append((f"{asset} liquidations, 7 d / 30 d", f"{sums} ({told.completeness('total_usd_30d', asset)})"))
-    now, day = told("open_interest_usd", ALL), told("open_interest_change_24h_ratio", ALL)
-    split = f"price {told.effect('price_effect_28d', ALL)}, positions {told.effect('position_effect_28d', ALL)}"
+        sums = f"{figures.text('total_usd_7d', asset)} / {figures.text('total_usd_30d', asset)}"
+        lines.append((f"{asset} liquidations, 7 d / 30 d", f"{sums} ({figures.completeness('total_usd_30d', asset)})"))
+    now, day = figures.text("open_interest_usd", ALL), figures.text("open_interest_change_24h_ratio", ALL)
+    split = f"price {figures.effect('price_effect_28d', ALL)}, positions {figures.effect('position_effect_28d', ALL)}"
     lines += [
-        ("ALL open interest", f"{now}, {day} in 24 h ({told.completeness('open_interest_usd', ALL)})"),
-        ("ALL open interest, 28 d", f"{told('open_interest_change_28d_ratio', ALL)} ({split})"),
-        ("ALL below its known peak", f"{told('fall_from_peak_all_ratio', ALL)}, peak at {told('peak_at', ALL)}"),
-        ("ALL stress score", _score_line(told)),
+        ("ALL open interest", f"{now}, {day} in 24 h ({figures.completeness('open_interest_usd', ALL)})"),
+        ("ALL open interest, 28 d", f"{figures.text('open_interest_change_28d_ratio', ALL)} ({split})"),
+        (
+            "ALL below its known peak",
+            f"{figures.text('fall_from_peak_all_ratio', ALL)}, peak at {figures.text('peak_at', ALL)}",
+        ),
+        ("ALL stress score", _score_line(figures)),
     ]
     return lines
 
 
-def _score_line(told: Told) -> str:
-    low, high = told("score_low", ALL), told("score_high", ALL)
-    history = f"history {told('effective_days', ALL)}, warm-up {told('warm_up_days', ALL)}"
-    if told.value("score", ALL) is not None:
+def _score_line(figures: Figures) -> str:
+    low, high = figures.text("score_low", ALL), figures.text("score_high", ALL)
+    history = f"history {figures.text('effective_days', ALL)}, warm-up {figures.text('warm_up_days', ALL)}"
+    if figures.value("score", ALL) is not None:
         bounds = "" if low == high else f", within {low} to {high}"
-        return f"{told('score', ALL)} of 100, {told('regime', ALL)}{bounds} ({history})"
-    between = f" (between {low} and {high}; {history})" if told.value("score_low", ALL) is not None else ""
+        return f"{figures.text('score', ALL)} of 100, {figures.text('regime', ALL)}{bounds} ({history})"
+    between = f" (between {low} and {high}; {history})" if figures.value("score_low", ALL) is not None else ""
     return f"{NO_DATA}{between}"
 
 
 def summary(brief: dict) -> str:
     """The brief in a few sentences; what is missing is left to the figures."""
-    lead, told = brief["lead_asset"], Told(brief)
+    lead, figures = brief["lead_asset"], Figures(brief)
     sentences = []
-    if told.value("price", lead) is not None:
-        sentences.append(f"{lead} stands at {told('price', lead)} ({told('return_24h_ratio', lead)} in 24 h).")
-    if told.value("long_usd_24h", lead) is not None:
-        bound = "At least " if told.by_key["long_usd_24h", lead]["completeness"]["is_lower_bound"] else ""
-        sentences.append(f"{bound}{told('long_usd_24h', lead)} of its longs were liquidated in these 24 h.")
-    if told.value("open_interest_change_24h_ratio", ALL) is not None:
-        change = f"Open interest changed by {told('open_interest_change_24h_ratio', ALL)} in 24 h"
-        if told.value("open_interest_change_28d_ratio", ALL) is not None:
-            change += f" and {told('open_interest_change_28d_ratio', ALL)} in 28 d"
+    if figures.value("price", lead) is not None:
+        sentences.append(
+            f"{lead} stands at {figures.text('price', lead)} ({figures.text('return_24h_ratio', lead)} in 24 h)."
+        )
+    if figures.value("long_usd_24h", lead) is not None:
+        bound = "At least " if figures.by_key["long_usd_24h", lead]["completeness"]["is_lower_bound"] else ""
+        sentences.append(f"{bound}{figures.text('long_usd_24h', lead)} of its longs were liquidated in these 24 h.")
+    if figures.value("open_interest_change_24h_ratio", ALL) is not None:
+        change = f"Open interest changed by {figures.text('open_interest_change_24h_ratio', ALL)} in 24 h"
+        if figures.value("open_interest_change_28d_ratio", ALL) is not None:
+            change += f" and {figures.text('open_interest_change_28d_ratio', ALL)} in 28 d"
         sentences.append(f"{change}.")
-    if told.value("score", ALL) is not None:
-        sentences.append(f"The stress score of the whole market is {told('score', ALL)} of 100: {told('regime', ALL)}.")
+    if figures.value("score", ALL) is not None:
+        score, regime = figures.text("score", ALL), figures.text("regime", ALL)
+        sentences.append(f"The stress score of the whole market is {score} of 100: {regime}.")
     return unbroken(" ".join(sentences))
 
 
@@ -100,7 +106,7 @@ def warnings(brief: dict) -> list[str]:
         return ["The warehouse holds no hour yet: run `market-stress backfill`, then `market-stress refresh`."]
     warnings = []
     if brief["lag_hours"] > LATE_HOURS:
-        warnings.append(f"The figures are old: their hour is {Told(brief).lag()}.")
+        warnings.append(f"The figures are old: their hour is {Figures(brief).lag()}.")
     feeds = [feed for feed in brief["coverage"]["feeds"] if feed["dataset"] == "liquidations"]
     absent = [feed["exchange"] for feed in feeds if feed["observed_ratio"] == 0]
     partial = [feed for feed in feeds if 0 < feed["observed_ratio"] < 1]
@@ -112,10 +118,10 @@ def warnings(brief: dict) -> list[str]:
             f"Liquidations of {joined(absent)} were not observed in the last 30 d and are missing from every sum."
         )
     if partial:
-        told = joined(
+        shares = joined(
             [f"{feed['exchange']} ({share_text(feed['observed_ratio'])} of the last 30 d)" for feed in partial]
         )
-        warnings.append(f"Liquidations were observed in part on {told}: sums that reach into a gap are lower bounds.")
+        warnings.append(f"Liquidations were observed in part on {shares}: sums that reach into a gap are lower bounds.")
     if sampled:
         warnings.append(
             f"Liquidations of {joined(sampled)} are sampled (throttled by the exchange): "

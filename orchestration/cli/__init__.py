@@ -1,16 +1,17 @@
 """`market-stress`: a thin front over the same Dagster jobs, plus read-only looks at what they made.
 
-Here belong parsing of words and printing: `words` reads them, `terminal` prints, and the commands stand in `jobs` (what
-changes a home), `looks` (what only reads it), `servers` and `demo`. What a command does lives in `defs.launch` and the
-plain modules, which are imported when it is called: no command waits for what another one needs.
+Here belong parsing and printing: `arguments` reads what people type, `terminal` prints, and the commands stand in
+`jobs` (what changes a home), `looks` (what only reads it), `servers` and `demo`. What a command does lives in
+`defs.launch` and the plain modules, which are imported when it is called: no command waits for what another one needs.
 """
 
 import sys
+from typing import NoReturn
 
 import typer
 
 from orchestration.cli import demo, jobs, looks, servers
-from orchestration.cli.terminal import err
+from orchestration.cli.terminal import complain
 
 app = typer.Typer(
     help="Measures leverage leaving the crypto-derivatives market, and never lies about coverage.",
@@ -37,11 +38,11 @@ def main() -> None:
     try:
         app()
     except (ValueError, FileNotFoundError) as error:
-        sys.exit(_told(error, 2))
+        _stop(error, 2)
     except RuntimeError as error:
-        sys.exit(_told(error, 1))
+        _stop(error, 1)
 
 
-def _told(error: Exception, code: int) -> int:
-    err.print(f"[red]market-stress:[/] {str(error).splitlines()[0]}", highlight=False, soft_wrap=True)
-    return code
+def _stop(error: Exception, code: int) -> NoReturn:
+    complain(f"[red]market-stress:[/] {str(error).splitlines()[0]}")
+    sys.exit(code)

@@ -1,4 +1,7 @@
-"""`market-stress demo`: the built-in scenario through everything, and its headline figures."""
+"""`market-stress demo`: the built-in scenario through everything, and its headline figures.
+
+The steps are those of the other commands (`jobs`); where the scenario lies and who serves it is `scenario`'s matter.
+"""
 
 import json
 import os
@@ -12,8 +15,8 @@ from rich.table import Table
 
 from orchestration import forking, home, manifest
 from orchestration.cli import jobs, scenario
+from orchestration.cli.arguments import datasets_by_exchange, days
 from orchestration.cli.terminal import err, libraries_speak_to, out, say
-from orchestration.cli.words import datasets_by_exchange, days
 from orchestration.settings import Settings
 
 HOME = Path("data/demo")

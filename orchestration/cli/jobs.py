@@ -1,4 +1,7 @@
-"""Commands that change a home, each a run of a Dagster job: backfill, import, refresh."""
+"""Commands that change a home, each a run of a Dagster job: backfill, import, refresh.
+
+Here belongs what a person sees of such a run. What it does stands in `defs`, and how it is started in `defs.launch`.
+"""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import forking, home, universe
+from orchestration.cli.arguments import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
 from orchestration.cli.terminal import complain, libraries_speak_to, say
-from orchestration.cli.words import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,8 +85,8 @@ def fetch(
         written = {
             asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if f"/{exchange}/" in asset
         }
-        told = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
-        say(f"[bold]{exchange}[/] {told or 'nothing written'}")
+        counts = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
+        say(f"[bold]{exchange}[/] {counts or 'nothing written'}")
     for fault in run.faults:
         complain(f"[red]failed:[/] {fault}")
     if not run.materialized and not settings.exchange_url:
@@ -142,5 +145,5 @@ def _bars(person: Console, hours: Mapping[str, int]) -> Iterator[Callable[[str, 
 def _counts(data: Mapping) -> str:
     """`36,000 new (2 changed)`"""
     parts = [(data.get("rows_changed"), "changed"), (data.get("rows_quarantined"), "quarantined")]
-    told = [f"{count:,} {what}" for count, what in parts if count]
-    return f"{data['rows_new']:,} new" + (f" ({', '.join(told)})" if told else "")
+    others = [f"{count:,} {what}" for count, what in parts if count]
+    return f"{data['rows_new']:,} new" + (f" ({', '.join(others)})" if others else "")

@@ -1,4 +1,4 @@
-"""Commands that only read a home: status, sql, report."""
+"""Commands that only read what is published and change no figure: status, sql, report."""
 
 import csv
 import sys

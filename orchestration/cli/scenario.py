@@ -1,4 +1,7 @@
-"""The built-in scenario on a disk of this machine, and a sandbox that serves it for a while."""
+"""The built-in scenario on a disk of this machine, and a sandbox that serves it for a while.
+
+What the scenario holds is made in `sandbox.scenario`; here belong the processes that write and serve it.
+"""
 
 import socket
 import time

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from orchestration.cli import scenario
+from orchestration.cli.arguments import Port
 from orchestration.cli.jobs import prepared
 from orchestration.cli.terminal import say
-from orchestration.cli.words import Port
 from orchestration.settings import Settings, parse_moment
 
 

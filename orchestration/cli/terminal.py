@@ -1,4 +1,4 @@
-"""What a person sees: consoles, progress, and a log for what libraries print."""
+"""What a person sees: consoles, lines, and a log for what libraries print. It knows no command."""
 
 import os
 from collections.abc import Iterator

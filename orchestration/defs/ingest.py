@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -18,6 +19,9 @@ from orchestration.defs.resources import OWNERS
 from orchestration.defs.runs import LAUNCHER_TAG, working_for
 from orchestration.exchanges import declared
 from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.ingest import Outcome, Progress
 
 TICK_TAG = "market_stress/tick"
 FIRST_DAY = "2019-09-01"
@@ -129,29 +133,32 @@ def _fetch(
             evidence = _evidence(settings.home, dataset, outcome)
             yield dg.MaterializeResult(asset_key=raw_key(exchange, dataset), metadata=evidence)
     if failures:
-        first = next(reason for reasons in failures.values() for reason in reasons)
-        raise dg.Failure(first, metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
+        reason = next(reason for reasons in failures.values() for reason in reasons)
+        raise dg.Failure(reason, metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
 
 
 def _ends(days: list[str]) -> tuple[str, str]:
     return min(days), max(days)
 
 
-def _progress_writer(home: Path, launcher: str | None, exchange: str) -> Callable:
+def _progress_writer(home: Path, launcher: str | None, exchange: str) -> "Callable[[Progress], None]":
     """Writes how far a fetch is to where its launcher looks: a callback can't cross from one process to another."""
     from orchestration.lake.files import write_text
 
+    if launcher is None:  # a run of the UI: nobody looks
+        return lambda progress: None
+    file = progress_folder(home, launcher) / f"{exchange}.json"
     done: dict[str, float] = {}
 
-    def show(progress) -> None:
+    def show(progress: "Progress") -> None:
         done.update(dict.fromkeys(progress.datasets, progress.done))
-        told = {"hours": sum(done.values()), "what": f"{progress.datasets[0]} {progress.symbol}"}
-        write_text(json.dumps(told), progress_folder(home, launcher) / f"{exchange}.json")
+        at = {"hours": sum(done.values()), "what": f"{progress.datasets[0]} {progress.symbol}"}
+        write_text(json.dumps(at), file)
 
-    return show if launcher else lambda progress: None
+    return show
 
 
-def _evidence(home: Path, dataset: str, outcome) -> dict:
+def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
     written = outcome.written
     quarantined = {"quarantine": dg.MetadataValue.path(str(home / "quarantine" / dataset))}
     return {
@@ -194,7 +201,7 @@ def _source_spec(dataset: str) -> dg.AssetSpec:
     )
 
 
-def _spec(key: dg.AssetKey, **terms) -> dg.AssetSpec:
+def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
     from orchestration.contracts import contract
 
     columns = [
@@ -202,7 +209,7 @@ def _spec(key: dg.AssetKey, **terms) -> dg.AssetSpec:
         for column in contract(key.path[-1]).properties
     ]
     metadata = {"dagster/column_schema": dg.TableSchema(columns=columns)}
-    return dg.AssetSpec(key, owners=OWNERS, metadata=metadata, **terms)
+    return dg.AssetSpec(key, owners=OWNERS, metadata=metadata, **attributes)
 
 
 @dg.op(description="Takes own archives through the same border as a fetch.")
@@ -231,8 +238,9 @@ def import_archive() -> None:
 def ingestion() -> dg.Definitions:
     """Raw assets, what dbt reads of them, the job and schedule that fetch them."""
     settings = Settings.from_environment()
-    tomorrow = settings.fixed_now and settings.fixed_now.date() + timedelta(days=1)
-    days = dg.DailyPartitionsDefinition(FIRST_DAY, end_date=tomorrow and f"{tomorrow}", end_offset=1)
+    is_clock_fixed = settings.fixed_now is not None
+    tomorrow = f"{settings.now().date() + timedelta(days=1)}" if is_clock_fixed else None
+    days = dg.DailyPartitionsDefinition(FIRST_DAY, end_date=tomorrow, end_offset=1)
     raw = [_raw_assets(exchange, days) for exchange in declared()]
     job = dg.define_asset_job(
         "ingest",
@@ -244,7 +252,7 @@ def ingestion() -> dg.Definitions:
     @dg.schedule(
         job=job,
         cron_schedule="5 * * * *",
-        default_status=dg.DefaultScheduleStatus.STOPPED if settings.fixed_now else dg.DefaultScheduleStatus.RUNNING,
+        default_status=dg.DefaultScheduleStatus.STOPPED if is_clock_fixed else dg.DefaultScheduleStatus.RUNNING,
     )
     def ingest_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         """One run per exchange: today, and yesterday until it is wholly observed."""

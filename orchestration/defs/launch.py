@@ -13,11 +13,16 @@ from functools import cache
 from pathlib import Path
 from shutil import rmtree
 from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from orchestration.defs import ingest
 from orchestration.defs.runs import LAUNCHER_TAG, fail_dead_runs, launching, living
+
+if TYPE_CHECKING:
+    from dagster._core.execution.execution_result import ExecutionResult
+    from dagster._core.execution.plan.objects import StepFailureData
 
 
 @dataclass(frozen=True)
@@ -116,13 +121,13 @@ def serving_ui() -> Iterator[None]:
             yield
 
 
-def _run(job: dg.JobDefinition, **settings) -> Ended:
+def _run(job: dg.JobDefinition, **options: Any) -> Ended:
     with dg.DagsterInstance.get() as instance, launching(instance) as tags:
-        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, **settings)
+        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, **options)
         return _ended(ended)
 
 
-def _ended(result) -> Ended:
+def _ended(result: "ExecutionResult") -> Ended:
     faults, materialized, observed = [], {}, []
     for event in result.all_events:
         if event.is_step_failure:
@@ -138,7 +143,7 @@ def _ended(result) -> Ended:
     return Ended(result.run_id, result.success, faults, materialized, observed)
 
 
-def _plain(metadata) -> dict:
+def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict:
     return {
         name: value.value
         for name, value in metadata.items()
@@ -146,7 +151,7 @@ def _plain(metadata) -> dict:
     }
 
 
-def _one_line(failure) -> str:
+def _one_line(failure: "StepFailureData") -> str:
     user = failure.user_failure_data
     error = failure.error
     while error and error.cause:

@@ -1,4 +1,8 @@
-"""What leaves the house: the score behind the gate, the published warehouse, the brief, and the job that makes them."""
+"""What leaves the house: the score behind the gate, the published warehouse, the brief, and the job that makes them.
+
+Here belongs when they are made, and what Dagster shows of them. The gate itself stands in `quality`, the score in
+`stress`, the swap of files in `lake.publish`, what people read in `brief`.
+"""
 
 import dagster as dg
 

@@ -4,12 +4,20 @@ dbt's own tests become asset checks in `warehouse`; here they are read, together
 figures, never missing ones.
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from orchestration.defs.resources import WAREHOUSE_POOL
 from orchestration.defs.runs import working_for
 from orchestration.defs.warehouse import dbt_models
 from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 INPUTS = ("stress_measures_hourly", "market_hourly", "market_daily", "liquidations_daily", "open_interest_daily")
 
@@ -49,9 +57,12 @@ def gate_checks() -> list[dg.AssetCheckKey]:
     return [*dbt_models().check_keys, *(spec.key for spec in meets_expectations.check_specs)]
 
 
-def built_by(build) -> tuple[str, bool]:
+def built_by(build: "duckdb.DuckDBPyConnection") -> tuple[str, bool]:
     """The dbt invocation that last touched build.duckdb, and whether it ended successfully."""
-    return build.execute("select invocation_id, is_successful from dbt_invocation").fetchone()
+    from orchestration.lake.files import only_row
+
+    invocation_id, is_successful = only_row(build.execute("select invocation_id, is_successful from dbt_invocation"))
+    return invocation_id, is_successful
 
 
 def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: bool) -> list[str]:
@@ -64,24 +75,31 @@ def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: b
     reasons = [] if is_successful else [f"dbt invocation {invocation_id} did not end successfully"]
     for key in dbt_models().keys:
         event = instance.get_latest_materialization_event(key)
-        if not event or _invocation(event.asset_materialization.metadata) != invocation_id:
+        built = event.asset_materialization if event else None
+        if built is None or _invocation(built.metadata) != invocation_id:
             reasons.append(f"{key.to_user_string()} was not built by dbt invocation {invocation_id}")
     checks = gate_checks()
     verdicts = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
-    for key in checks:
-        name = f"{key.asset_key.to_user_string()}: {key.name}"
-        event = verdicts[key].event.dagster_event if key in verdicts and verdicts[key].event else None
-        if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+    for check in checks:
+        name = f"{check.asset_key.to_user_string()}: {check.name}"
+        evaluation = _evaluation(verdicts.get(check))
+        if evaluation is None:
             reasons.append(f"{name} did not run")
-            continue
-        evaluation = event.asset_check_evaluation_data
-        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+        elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             reasons.append(f"{name} failed")
         elif _invocation(evaluation.metadata) != invocation_id:
             reasons.append(f"{name} was checked on older data")
     return reasons
 
 
-def _invocation(metadata) -> str | None:
+def _evaluation(record: "AssetCheckExecutionRecord | None") -> "AssetCheckEvaluation | None":
+    """How a check ended; None where it never ran, was only planned, or broke down."""
+    event = record.event.dagster_event if record and record.event else None
+    if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return None
+    return event.asset_check_evaluation_data
+
+
+def _invocation(metadata: Mapping[str, dg.MetadataValue]) -> str | None:
     value = metadata.get("invocation_id")
-    return value.value if value else None
+    return value.value if isinstance(value, dg.TextMetadataValue) else None

@@ -1,4 +1,4 @@
-"""What assets share: how their steps run, dbt, owners and pools. Here belongs nothing that knows data."""
+"""What assets share: dbt, owners and the pool around the warehouse. Here belongs nothing that knows data."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -21,7 +21,7 @@ class Dbt(DbtCliResource):
     def _cli_version(self) -> Version:
         return Version(version("dbt-core"))
 
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override] # Dagster goes without
         return None
 
 
@@ -33,4 +33,5 @@ def dbt_project() -> DbtProject:
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    return dg.Definitions(resources={"dbt": Dbt(project_dir=dbt_project(), dbt_executable=str(manifest.DBT))})
+    project, executable = str(manifest.PROJECT), str(manifest.DBT)
+    return dg.Definitions(resources={"dbt": Dbt(project_dir=project, profiles_dir=project, dbt_executable=executable)})

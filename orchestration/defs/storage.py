@@ -5,7 +5,7 @@ dagster.yaml names this class; everything but the batch is Dagster's.
 """
 
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -31,9 +31,9 @@ class BatchedEventLog(SqliteEventLogStorage):
             for insert in inserts:
                 connection.execute(insert)
         with self.index_transaction() as connection:
-            event_ids = [connection.execute(insert).inserted_primary_key[0] for insert in inserts]
+            event_ids = [connection.execute(insert).lastrowid for insert in inserts]
             self._store_asset_event_tags(connection, events, event_ids)
-            newest = {event.dagster_event.asset_key: position for position, event in enumerate(events)}
+            newest = {event.get_dagster_event().asset_key: position for position, event in enumerate(events)}
             for position in newest.values():
                 self._store_asset_event(connection, events[position], event_ids[position])
 
@@ -49,5 +49,5 @@ class Storage(DagsterSqliteStorage):
         self._event_log_storage = BatchedEventLog(self._event_log_storage._base_dir)
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: dict) -> Self:
-        return cls.from_local(inst_data=inst_data, **config_value)
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, object]) -> Self:
+        return cls.from_local(str(config_value["base_dir"]), inst_data)

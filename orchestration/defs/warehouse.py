@@ -1,4 +1,8 @@
-"""The models: everything inside the warehouse, built by dbt and by nothing else."""
+"""The models: everything inside the warehouse, built by dbt and by nothing else.
+
+Here belongs one build as Dagster sees it. What a model holds stands in the dbt project, what the verdicts of its tests
+mean for publishing in `quality`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +11,7 @@ from importlib import import_module
 from threading import Thread
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, dbt_assets
+from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
 
 from orchestration import manifest
 from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, dbt_project
@@ -67,7 +71,7 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
         raise dg.Failure(f"dbt build failed: {', '.join(failed) or 'see its log'}", allow_retries=False)
 
 
-def _results(invocation) -> list[dict]:
+def _results(invocation: DbtCliInvocation) -> list[dict]:
     try:
         return invocation.get_artifact("run_results.json")["results"]
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ from orchestration.exchanges import declared
 
 if TYPE_CHECKING:
     import ccxt
+
+    Client = ccxt.Exchange  # what rooms that know no ccxt call it
 
 T = TypeVar("T")
 
@@ -126,7 +128,7 @@ def _redirected(address: object, base: str) -> object:
     return re.sub(r"^wss?://[^/]+", lambda _: re.sub("^http", "ws", base), web)
 
 
-def _wait_seconds(error: Exception, headers: object, attempt: int, jitter: float) -> float | None:
+def _wait_seconds(error: Exception, headers: Mapping[str, str] | None, attempt: int, jitter: float) -> float | None:
     """How long to wait before asking again, or None where asking again is useless."""
     import ccxt
 
@@ -142,7 +144,7 @@ def _wait_seconds(error: Exception, headers: object, attempt: int, jitter: float
     return (FIRST_WAIT_SECONDS_WHEN_LIMITED if is_limited else FIRST_WAIT_SECONDS) * spread
 
 
-def _retry_after_seconds(headers: object) -> float | None:
+def _retry_after_seconds(headers: Mapping[str, str] | None) -> float | None:
     """`Retry-After` in seconds; its rarer form, a date, is read as absent, since clocks differ."""
     text = str(headers.get("Retry-After", "")) if headers is not None else ""
     return float(text) if text.isdecimal() else None
@@ -187,8 +189,8 @@ def _reason(error: Exception, client: "ccxt.Exchange") -> str:
     if isinstance(error, ccxt.RequestTimeout):
         return f"no answer within {client.timeout / 1000:.0f} s"
     if isinstance(error, ccxt.NetworkError) and not said:
-        cause = re.search(r"\[Errno -?\d+\] ([\w ]+)", str(error.__cause__))
-        return f"can't be reached: {cause.group(1).lower() if cause else 'the connection broke'}"
+        errno = re.search(r"\[Errno -?\d+\] ([\w ]+)", str(error.__cause__))
+        return f"can't be reached: {errno.group(1).lower() if errno else 'the connection broke'}"
     cause = f" ({type(error.__cause__).__name__})" if error.__cause__ else ""
     return said or f"its answer was cut short or can't be read{cause}"
 

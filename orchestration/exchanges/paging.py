@@ -57,7 +57,7 @@ def pages(
     keeps, loses nothing. A row without a usable stamp is passed on once: the border has to see it.
     """
     gap = gap or step
-    odd = set()
+    odd: set[str] = set()
     for window in range(first, last + 1, limit * step):
         seen = set()
         rooms = [(window, min(window + limit * step - 1, last))]
@@ -77,12 +77,15 @@ def pages(
                     fresh.append(row)
             if fresh:
                 yield fresh
-            if inside:
-                rooms += [
-                    (start, end)
-                    for start, end in ((low, min(inside) - 1), (max(inside) + 1, high))
-                    if end - start >= gap - 1
-                ]
+            rooms += _rooms_beside(inside, low, high, gap)
+
+
+def _rooms_beside(stamps: list[int], low: int, high: int, gap: int) -> list[tuple[int, int]]:
+    """What of [low, high] before the oldest and after the newest of `stamps` has room for another row."""
+    if not stamps:
+        return []
+    sides = ((low, min(stamps) - 1), (max(stamps) + 1, high))
+    return [(start, end) for start, end in sides if end - start >= gap - 1]
 
 
 def event_pages(
@@ -96,7 +99,8 @@ def event_pages(
     pair has None. The events of a page's oldest millisecond are left to the next page, which is asked to include
     them: so a page that ends between two of them neither loses nor doubles any.
     """
-    before, oldest_seen, odd = last + 1, None, set()
+    before, odd = last + 1, set[str]()
+    oldest_seen: int | None = None
     while True:
         answer = [(row, stamp(row)) for row in ask(before)]
         unstamped = {json.dumps(row): row for row, moment in answer if moment is None}

@@ -10,6 +10,7 @@ shape than the one documented is no answer (BadResponse) and is asked for again.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,7 @@ def instruments(
     return listed[listed["asset"].isin(assets)].drop_duplicates("symbol").reset_index(drop=True)
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -18,7 +18,7 @@ import pandas as pd
 
 from orchestration import universe
 from orchestration.contracts import Contract, contract
-from orchestration.lake.files import connect, write_parquet
+from orchestration.lake.files import connect, only_row, write_parquet
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,22 +46,23 @@ def prepare(home: Path) -> None:
 
 
 def write(
-    home: Path, dataset: str, rows: pd.DataFrame, feed: str, now: datetime, segment: str | None = None
+    home: Path, dataset: str, rows: pd.DataFrame, channel: str, now: datetime, segment: str | None = None
 ) -> Written:
     """Merges validated rows into the raw facts by key; the newest observation wins and what it replaces is kept.
 
-    `rows` are the good rows of `contracts.validate`; `now` becomes `ingested_at`. A row none of whose measures
-    differ is not written again, whichever feed it came from. Files are replaced atomically, day by day, so a killed
-    write leaves whole files and the same write again completes it. Writers of one exchange take turns.
+    `rows` are the good rows of `contracts.validate`; `channel` is how they came (rest, import) and becomes `feed`,
+    `now` becomes `ingested_at`. A row none of whose measures differ is not written again, however it came. Files are
+    replaced atomically, day by day, so a killed write leaves whole files and the same write again completes it. Writers
+    of one exchange take turns.
     """
     if rows.empty:
         return Written()
     with _turn(home, sorted(set(rows["exchange"]))):
-        return _merge(home, contract(dataset), rows, feed, now, segment or feed)
+        return _merge(home, contract(dataset), rows, channel, now, segment or channel)
 
 
-def _merge(home: Path, terms: Contract, rows: pd.DataFrame, feed: str, now: datetime, segment: str) -> Written:
-    incoming = _arrow(rows, terms, feed, now)
+def _merge(home: Path, terms: Contract, rows: pd.DataFrame, channel: str, now: datetime, segment: str) -> Written:
+    incoming = _arrow(rows, terms, channel, now)
     connection = connect()
     connection.register("incoming_rows", incoming)
     connection.execute(f"create table incoming as select *, {_folder(home, terms)} as folder from incoming_rows")
@@ -70,26 +71,26 @@ def _merge(home: Path, terms: Contract, rows: pd.DataFrame, feed: str, now: date
     _find_changes(connection, terms)
     _keep_superseded(connection, home, now)
     _rewrite(connection, terms, segment)
-    new, changed = connection.execute(
-        "select count(*) filter (revision = 0), count(*) filter (revision > 0) from changes"
-    ).fetchone()
+    new, changed = only_row(
+        connection.execute("select count(*) filter (revision = 0), count(*) filter (revision > 0) from changes")
+    )
     return Written(new, changed, len(rows) - new - changed)
 
 
-def quarantine(home: Path, dataset: str, rows: pd.DataFrame, feed: str, now: datetime) -> Path | None:
+def quarantine(home: Path, dataset: str, rows: pd.DataFrame, channel: str, now: datetime) -> Path | None:
     """Keeps refused rows as JSON beside their `reason`; the same rows again are the same file. None without rows."""
     if rows.empty:
         return None
     texts = [json.dumps(row, default=str, sort_keys=True) for row in rows.drop(columns="reason").to_dict("records")]
     name = sha256("\n".join(texts).encode()).hexdigest()[:16]
-    path = home / "quarantine" / dataset / f"{feed}-{name}.parquet"
+    path = home / "quarantine" / dataset / f"{channel}-{name}.parquet"
     if not path.exists():
         import pyarrow
 
         columns = {
             "row": texts,
             "reason": list(rows["reason"]),
-            "feed": [feed] * len(texts),
+            "feed": [channel] * len(texts),
             "quarantined_at": [now] * len(texts),
         }
         write_parquet(pyarrow.table(columns), path)
@@ -128,10 +129,10 @@ def _turn(home: Path, exchanges: list[str]) -> Iterator[None]:
             lock.close()
 
 
-def _arrow(rows: pd.DataFrame, terms: Contract, feed: str, now: datetime) -> "pyarrow.Table":
+def _arrow(rows: pd.DataFrame, terms: Contract, channel: str, now: datetime) -> "pyarrow.Table":
     import pyarrow
 
-    full = rows.assign(feed=feed, ingested_at=pd.Timestamp(now), revision=0)
+    full = rows.assign(feed=channel, ingested_at=pd.Timestamp(now), revision=0)
     return pyarrow.Table.from_pandas(full, schema=terms.arrow_schema, preserve_index=False)
 
 

@@ -1,4 +1,4 @@
-"""Whole files: Parquet and JSON that are either the old or the new one, and DuckDB connections in UTC.
+"""Whole files: Parquet and text that are either the old or the new one; and DuckDB: connections in UTC, single rows.
 
 Here belongs nothing that knows a dataset or a table.
 """
@@ -19,6 +19,12 @@ def connect(path: Path | str = ":memory:", read_only: bool = False) -> "duckdb.D
     connection = duckdb.connect(path, read_only=read_only)
     connection.execute("set TimeZone = 'UTC'")
     return connection
+
+
+def only_row(answer: "duckdb.DuckDBPyConnection") -> tuple:
+    """The row of an answer that has exactly one, as aggregates have; ValueError for any other number."""
+    (row,) = answer.fetchall()
+    return row
 
 
 def write_parquet(table: "pyarrow.Table", path: Path) -> None:

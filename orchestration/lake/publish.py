@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.lake.files import connect, sync
+from orchestration.lake.files import connect, only_row, sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,7 +51,7 @@ def row_counts(home: Path) -> dict[str, int]:
     with read_only(home, "build.duckdb") as build:
         tables = build.execute("select schema_name, table_name from duckdb_tables() where not internal").fetchall()
         return {
-            table: build.execute(f'select count(*) from "{schema}"."{table}"').fetchone()[0] for schema, table in tables
+            table: only_row(build.execute(f'select count(*) from "{schema}"."{table}"'))[0] for schema, table in tables
         }
 
 

@@ -3,7 +3,8 @@
 `tape` reads what was recorded and says what can be seen at a moment; `server` is the application with its clock, faults
 and log; each exchange has a module that speaks its wire format: `ROUTES` (path -> function of the market and the query
 that returns the body or raises a `Reply`), `FAULTS` (kind -> how it replies when something is wrong) and `NOT_FOUND`.
-Here stands only what those modules share: replies and how figures are written. A missing figure is left out, never 0.
+Here stands only what those modules share: replies, how figures are written and parameters read. A missing figure is
+left out, never 0. `scenario` makes the built-in tape and knows no exchange's wire format.
 """
 
 import math
@@ -32,7 +33,7 @@ def present(**figures: object) -> dict:
     return {name: figure for name, figure in figures.items() if figure is not None}
 
 
-def contracts(quantity_base: float | None, contract_size: float | None) -> float | None:
+def contract_count(quantity_base: float | None, contract_size: float | None) -> float | None:
     """Coins as contracts; whole where they are whole but for the noise of binary fractions."""
     if quantity_base is None or contract_size is None:
         return None
@@ -44,14 +45,24 @@ def integer(
     query: Mapping[str, str],
     name: str,
     refuse: Callable[[str], Reply],
-    default: int | None = None,
-    low: int = 0,
-    high: int | None = None,
 ) -> int | None:
-    """A whole-number parameter, or `default` where it wasn't sent; raises refuse(name) outside [low, high]."""
-    text = query.get(name, "")
-    if not text:
+    """A whole-number parameter, or None where it wasn't sent; raises refuse(name) where it is none."""
+    text = query.get(name)
+    return whole_number(text, name, refuse) if text else None
+
+
+def page_limit(query: Mapping[str, str], refuse: Callable[[str], Reply], default: int, most: int) -> int:
+    """The parameter `limit`, or `default` where it wasn't sent; raises refuse("limit") outside [1, most]."""
+    limit = integer(query, "limit", refuse)
+    if limit is None:
         return default
-    if not re.fullmatch(r"\d{1,15}", text) or int(text) < low or (high is not None and int(text) > high):
+    if not 1 <= limit <= most:
+        raise refuse("limit")
+    return limit
+
+
+def whole_number(text: str, name: str, refuse: Callable[[str], Reply]) -> int:
+    """A text of digits as a number; raises refuse(name) for any other."""
+    if not re.fullmatch(r"\d{1,15}", text):
         raise refuse(name)
     return int(text)

@@ -1,6 +1,6 @@
 """Binance USD-M futures (fapi) in its wire format: figures as strings, ascending, errors {"code", "msg"}, HTTP 400."""
 
-from orchestration.sandbox import Reply, digits, integer, present
+from orchestration.sandbox import Reply, digits, integer, page_limit, present
 from orchestration.sandbox.tape import DAY, HOUR, Instrument, Market
 
 NOT_FOUND = Reply(404, "<html><body><h2>404 Not found</h2></body></html>")
@@ -138,7 +138,7 @@ def _page(
 ) -> list[tuple]:
     """From startTime on where it is given, else the latest; nothing before `oldest`, and no startTime either."""
     start, end = (integer(query, name, _invalid) for name in ("startTime", "endTime"))
-    limit = integer(query, "limit", _invalid, default, low=1, high=most)
+    limit = page_limit(query, _invalid, default, most)
     if start is not None and end is not None and start > end:
         raise _error(-1023, "Start time is greater than end time.")
     if oldest is not None and start is not None and start < oldest:

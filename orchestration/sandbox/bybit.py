@@ -5,7 +5,7 @@
 
 from urllib.parse import parse_qs, urlencode
 
-from orchestration.sandbox import Reply, digits, integer, present
+from orchestration.sandbox import Reply, digits, integer, page_limit, present, whole_number
 from orchestration.sandbox.tape import Instrument, Market
 
 
@@ -51,7 +51,7 @@ def kline(market: Market, query: dict) -> dict:
     if _required(query, "interval") != "60":
         raise _error(10001, "Invalid period!")
     start, end = (integer(query, name, _invalid) for name in ("start", "end"))
-    limit = integer(query, "limit", _invalid, 200, low=1, high=1000)
+    limit = page_limit(query, _invalid, default=200, most=1000)
     # A lone start counts forward, everything else backward from the end.
     bars = market.rows("candles", instrument.symbol, start, end, limit, newest=start is None or end is not None)
     rows = [  # turnover isn't on a tape
@@ -65,11 +65,11 @@ def open_interest(market: Market, query: dict) -> dict:
     if _required(query, "intervalTime") != "1h":
         raise _invalid("intervalTime")
     start, end = (integer(query, name, _invalid) for name in ("startTime", "endTime"))
-    limit = integer(query, "limit", _invalid, 50, low=1, high=200)
+    limit = page_limit(query, _invalid, default=50, most=200)
     if end is None:
         start = None  # the exchange walks backward from endTime and ignores a lone startTime
     if query.get("cursor"):
-        end = integer({"cursor": parse_qs(query["cursor"]).get("lasttime", ["?"])[0]}, "cursor", _invalid) - 1
+        end = whole_number(parse_qs(query["cursor"]).get("lasttime", [""])[0], "cursor", _invalid) - 1
     page = market.rows("open_interest", instrument.symbol, start, end, limit, newest=True)
     rows = [{**_both_sides(count, base, None), "timestamp": str(at)} for at, count, base, _ in reversed(page)]
     cursor = urlencode({"lastid": 0, "lasttime": page[0][0]}) if len(page) == limit else ""
@@ -80,7 +80,7 @@ def open_interest(market: Market, query: dict) -> dict:
 def funding_history(market: Market, query: dict) -> dict:
     instrument = _instrument(market, query)
     start, end = (integer(query, name, _invalid) for name in ("startTime", "endTime"))
-    limit = integer(query, "limit", _invalid, 200, low=1, high=200)
+    limit = page_limit(query, _invalid, default=200, most=200)
     if start is not None and end is None:
         raise _error(10001, "params error: endTime is required with startTime")
     settled = market.rows("funding_rates", instrument.symbol, start, end, limit, newest=True)

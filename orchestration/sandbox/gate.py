@@ -1,6 +1,6 @@
 """Gate v4, USDT-settled futures, in its wire format: times in seconds, sizes in contracts, errors by label."""
 
-from orchestration.sandbox import Reply, contracts, digits, integer, present
+from orchestration.sandbox import Reply, contract_count, digits, integer, page_limit, present
 from orchestration.sandbox.tape import HOUR, Instrument, Market
 
 
@@ -24,7 +24,7 @@ CANDLES, STATS, RATES, LIQUIDATIONS = 2000, 100, 1000, 1000  # the most of a req
 
 
 def listing(market: Market, query: dict) -> list:
-    return [_contract(market, instrument) for instrument in _listed(market)]
+    return [_info(market, instrument) for instrument in _listed(market)]
 
 
 def nothing(market: Market, query: dict) -> list:
@@ -41,7 +41,7 @@ def candlesticks(market: Market, query: dict) -> list:
     start, end = _range(query)
     if query.get("limit") and (start is not None or end is not None):
         raise _error("INVALID_PARAM_VALUE", "limit conflicts with from and to")
-    limit = integer(query, "limit", _invalid, 100, low=1, high=CANDLES)
+    limit: int | None = page_limit(query, _invalid, default=100, most=CANDLES)
     if start is not None or end is not None:
         end = market.now if end is None else end
         start = end - 100 * HOUR if start is None else start
@@ -54,7 +54,7 @@ def candlesticks(market: Market, query: dict) -> list:
     return [
         present(
             t=at // 1000,
-            v=contracts(volume, instrument.contract_size),
+            v=contract_count(volume, instrument.contract_size),
             c=digits(close),
             h=digits(high),
             l=digits(low),
@@ -71,7 +71,7 @@ def contract_stats(market: Market, query: dict) -> list:
     instrument = _instrument(market, query)
     _hourly(query)
     start, _ = _range(query)
-    limit = integer(query, "limit", _invalid, 30, low=1, high=STATS)
+    limit = page_limit(query, _invalid, default=30, most=STATS)
     stats: dict[int, dict] = {}
     for dataset, figures in (("liquidation_totals", _flows), ("open_interest", _stocks)):
         for at, *row in market.rows(dataset, instrument.symbol, start, None, limit, newest=start is None):
@@ -86,14 +86,14 @@ def contract_stats(market: Market, query: dict) -> list:
 
 def funding_rate(market: Market, query: dict) -> list:
     instrument = _instrument(market, query)
-    limit = integer(query, "limit", _invalid, 100, low=1, high=RATES)
+    limit = page_limit(query, _invalid, default=100, most=RATES)
     settled = market.rows("funding_rates", instrument.symbol, *_range(query), limit, newest=True)
     return [present(t=at // 1000, r=digits(rate)) for at, rate, _ in reversed(settled)]
 
 
 def liq_orders(market: Market, query: dict) -> list:
     asked = [_instrument(market, query)] if query.get("contract") else _listed(market)
-    limit = integer(query, "limit", _invalid, 100, low=1, high=LIQUIDATIONS)
+    limit = page_limit(query, _invalid, default=100, most=LIQUIDATIONS)
     start, end = _range(query)
     end = (market.now if start is None else start + HOUR) if end is None else end
     start = end - HOUR if start is None else start
@@ -127,7 +127,7 @@ def _listed(market: Market) -> list[Instrument]:
     return [instrument for instrument in market.instruments() if instrument.settle == "USDT"]
 
 
-def _contract(market: Market, instrument: Instrument) -> dict:
+def _info(market: Market, instrument: Instrument) -> dict:
     hours, price = market.funding_interval_hours(instrument.symbol), digits(market.last_price(instrument.symbol))
     latest = market.latest("open_interest", instrument.symbol)
     return present(
@@ -148,17 +148,17 @@ def _flows(
     instrument: Instrument, long_usd: float | None, short_usd: float | None, long: float | None, short: float | None
 ) -> dict:
     return present(
-        long_liq_size=contracts(long, instrument.contract_size),
+        long_liq_size=contract_count(long, instrument.contract_size),
         long_liq_amount=long,
         long_liq_usd=long_usd,
-        short_liq_size=contracts(short, instrument.contract_size),
+        short_liq_size=contract_count(short, instrument.contract_size),
         short_liq_amount=short,
         short_liq_usd=short_usd,
     )
 
 
 def _stocks(instrument: Instrument, count: float | None, base: float | None, usd: float | None) -> dict:
-    count = contracts(base, instrument.contract_size) if count is None else count
+    count = contract_count(base, instrument.contract_size) if count is None else count
     return present(open_interest=None if count is None else round(count), open_interest_usd=usd)
 
 
@@ -166,7 +166,7 @@ def _liquidation(
     instrument: Instrument, at: int, is_long: float | None, price: float | None, quantity: float | None
 ) -> dict:
     """`size` is the position's: positive when a long was liquidated; the order that closes it has the other sign."""
-    size = contracts(quantity, instrument.contract_size)
+    size = contract_count(quantity, instrument.contract_size)
     size = None if size is None or is_long is None else size if is_long else -size
     return present(
         time=at // 1000,

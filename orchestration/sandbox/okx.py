@@ -4,7 +4,7 @@
 of the open-interest history are arrays, so a missing figure is "" there.
 """
 
-from orchestration.sandbox import Reply, contracts, digits, integer, present
+from orchestration.sandbox import Reply, contract_count, digits, integer, page_limit, present
 from orchestration.sandbox.tape import DAY, HOUR, Instrument, Market
 
 
@@ -166,11 +166,12 @@ def _candles(market: Market, query: dict, oldest: int | None) -> dict:
     if query.get("bar", "1m") not in {"1H", "1Hutc"}:
         raise _error("51000", "Parameter bar error")
     page = _page(market, "candles", instrument, query, ("after", "before"), 100, 300, oldest)
+    size = instrument.contract_size
     return _ok(
         [
             [
                 str(at),
-                *(digits(figure) or "" for figure in (*prices, contracts(volume, instrument.contract_size), volume)),
+                *(digits(figure) or "" for figure in (*prices, contract_count(volume, size), volume)),
                 "",  # volume in the quote currency isn't on a tape
                 "1" if at + HOUR <= market.now else "0",
             ]
@@ -183,7 +184,7 @@ def _amounts(instrument: Instrument, count: float | None, base: float | None, us
     """Contracts, coins and USD; of the first two, which are one quantity in two units, one is enough."""
     size = instrument.contract_size
     if count is None:
-        count = contracts(base, size)
+        count = contract_count(base, size)
     elif base is None and size is not None:
         base = count * size
     return digits(count), digits(base), digits(usd)
@@ -193,7 +194,7 @@ def _detail(
     instrument: Instrument, at: int, is_long: float | None, price: float | None, quantity: float | None
 ) -> dict:
     side = {} if is_long is None else {"posSide": "long" if is_long else "short", "side": "sell" if is_long else "buy"}
-    size = digits(contracts(quantity, instrument.contract_size))
+    size = digits(contract_count(quantity, instrument.contract_size))
     return present(bkLoss="0", bkPx=digits(price), ccy="", **side, sz=size, ts=str(at), time=str(at))
 
 
@@ -209,7 +210,7 @@ def _page(
 ) -> list[tuple]:
     """Newest first; strictly earlier than the first bound, strictly later than the second."""
     earlier_than, later_than = (integer(query, name, _invalid) for name in bounds)
-    limit = integer(query, "limit", _invalid, default, low=1, high=most)
+    limit = page_limit(query, _invalid, default, most)
     first = max((at for at in (None if later_than is None else later_than + 1, oldest) if at is not None), default=None)
     last = None if earlier_than is None else earlier_than - 1
     return market.rows(dataset, instrument.symbol, first, last, limit, newest=True)[::-1]

@@ -305,11 +305,11 @@ def _candles(rng: np.random.Generator, bars: tuple[np.ndarray, ...], positions: 
 def _open_interest(positions: np.ndarray, price: np.ndarray) -> pd.DataFrame:
     """USD is coins x the close of the bar that ends at the stamp (at the first stamp: the first open)."""
     base = _whole(positions, *EACH)
-    contracts = np.rint(base / ORDER_SIZES[..., None])
-    contracts[:2] = np.nan  # Binance and Bybit state coins,
+    count = np.rint(base / ORDER_SIZES[..., None])
+    count[:2] = np.nan  # Binance and Bybit state coins,
     usd = np.round(base * price, 2)
     usd[1] = np.nan  # and Bybit nothing else
-    figures = {"open_interest_contracts": contracts, "open_interest_base": base, "open_interest_usd": usd}
+    figures = {"open_interest_contracts": count, "open_interest_base": base, "open_interest_usd": usd}
     return _table(EXCHANGES, "observed_at", _stamps(HOURS + 1), **figures)
 
 
@@ -333,11 +333,7 @@ def _liquidation_totals(usd: np.ndarray, close: np.ndarray) -> pd.DataFrame:
 
 
 def _events(rng: np.random.Generator, cells: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
-    """Single liquidations that add up to `cells` (exchanges x assets x sides x hours), none in the smallest of them.
-
-    An hour of an instrument is cut into as many slots of whole seconds as it has events, one event in each: no two
-    happen in one second, as the throttled feeds would have it.
-    """
+    """Single liquidations that add up to `cells` (exchanges x assets x sides x hours), none in the smallest of them."""
     cells = cells.transpose(0, 1, 3, 2)
     count = np.where(cells < SMALLEST_CELL_USD, 0, 1 + rng.poisson((cells / TYPICAL_EVENT_USD[:, None, None]) ** 0.75))
     cell = np.repeat(np.arange(cells.size), count.ravel())
@@ -348,11 +344,8 @@ def _events(rng: np.random.Generator, cells: np.ndarray, low: np.ndarray, high: 
     order = np.lexsort((rng.random(len(cell)), bar))
     cell, usd = cell[order], usd[order]
     exchange, asset, hour, side = np.unravel_index(cell, cells.shape)
-    events = np.bincount(bar)[bar]
-    rank = np.arange(len(bar)) - np.searchsorted(bar, bar)
-    first, last = rank * 3600 // events, (rank + 1) * 3600 // events
-    second = first + (rng.random(len(bar)) * (last - first)).astype(int)
-    milliseconds = START.value // 10**6 + (hour * 3600 + second) * 1000 + rng.integers(0, 1000, len(bar))
+    second = hour * 3600 + _seconds(rng, bar)
+    milliseconds = START.value // 10**6 + second * 1000 + rng.integers(0, 1000, len(bar))
 
     traded = rng.uniform(low[exchange, asset, hour], high[exchange, asset, hour])
     margin = np.where(exchange == 0, 0, np.where(side == LONG, -0.004, 0.004))  # bankruptcy lies beyond the market
@@ -372,10 +365,22 @@ def _events(rng: np.random.Generator, cells: np.ndarray, low: np.ndarray, high: 
         }
     )
     numbers = table.groupby(["exchange", "symbol"]).cumcount()
-    contracts = np.rint(quantity / ORDER_SIZES[exchange, asset])
-    rows = zip(exchange, asset, milliseconds, numbers, table["position_side"], price, contracts, strict=True)
+    sizes = np.rint(quantity / ORDER_SIZES[exchange, asset])
+    rows = zip(exchange, asset, milliseconds, numbers, table["position_side"], price, sizes, strict=True)
     table.insert(2, "event_id", [_event_id(*row) for row in rows])
     return table
+
+
+def _seconds(rng: np.random.Generator, bar: np.ndarray) -> np.ndarray:
+    """The second of its hour in which each event happens; `bar` numbers the hours of instruments, in order.
+
+    An hour is cut into as many slots of whole seconds as it has events, one event in each: no two happen in one second,
+    as the throttled feeds would have it.
+    """
+    events = np.bincount(bar)[bar]
+    rank = np.arange(len(bar)) - np.searchsorted(bar, bar)
+    first, last = rank * 3600 // events, (rank + 1) * 3600 // events
+    return first + (rng.random(len(bar)) * (last - first)).astype(int)
 
 
 def _event_id(exchange: int, asset: int, milliseconds: int, number: int, side: str, price: float, size: float) -> str:

@@ -37,8 +37,15 @@ def spoken() -> dict[str, ModuleType]:
 
 def serve(tape: Path, port: int, now: datetime | None) -> None:
     """Answer on 127.0.0.1:port until stopped; `now` None is the running clock. Raises ValueError for no tape."""
-    options = {"print": None, "access_log": None, "handler_cancellation": True, "shutdown_timeout": 1}
-    web.run_app(application(Tape(tape), now), host="127.0.0.1", port=port, **options)
+    web.run_app(
+        application(Tape(tape), now),
+        host="127.0.0.1",
+        port=port,
+        print=None,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=1,
+    )
 
 
 def application(tape: Tape, now: datetime | None) -> web.Application:
@@ -117,18 +124,23 @@ class Sandbox:
 
 
 def _response(reply: Reply) -> web.Response:
-    text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, separators=(",", ":"))
-    kind = "application/json" if text is not reply.body else "text/html" if text.startswith("<") else "text/plain"
+    text, is_json = _text(reply), not isinstance(reply.body, str)
+    kind = "application/json" if is_json else "text/html" if text.startswith("<") else "text/plain"
     return web.Response(status=reply.status, text=text, content_type=kind, headers=reply.headers)
+
+
+def _text(reply: Reply) -> str:
+    return reply.body if isinstance(reply.body, str) else json.dumps(reply.body, separators=(",", ":"))
 
 
 async def _truncated(request: web.Request, reply: Reply) -> web.StreamResponse:
     """Half of the answer that its Content-Length promises, then the line is cut."""
-    whole = _response(reply).body
+    whole = _text(reply).encode()
     response = web.StreamResponse(status=reply.status)
     response.content_type = "application/json"
     response.content_length = len(whole)
     await response.prepare(request)
     await response.write(whole[: len(whole) // 2])
-    request.transport.close()
+    if request.transport is not None:  # else the line is cut already
+        request.transport.close()
     return response

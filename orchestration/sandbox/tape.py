@@ -45,7 +45,7 @@ class Tape:
             wanted = ", ".join(f"{name}.parquet" for name in ("instruments", *SERIES))
             raise ValueError(f"no tape in {folder}: {f'none of {wanted}' if folder.is_dir() else 'no such folder'}")
         self.series: dict[tuple[str, str, str], list[np.ndarray]] = {}
-        listed = None
+        listed: list[tuple] | None = None
         for name, path in files.items():
             try:
                 with duckdb.connect() as connection:
@@ -62,7 +62,10 @@ class Tape:
         if listed is None:  # not recorded: what has figures is listed, with a contract size that nobody knows
             named = [(*key, *key[1].replace(":", "/").split("/"), None) for key in sorted(starts)]
             listed = [row for row in named if len(row) == 6]
-        self.instruments = [Instrument(*row, listed_at=starts.get(row[:2])) for row in listed]
+        self.instruments = [
+            Instrument(exchange, symbol, asset, quote, settle, size, starts.get((exchange, symbol)))
+            for exchange, symbol, asset, quote, settle, size in listed
+        ]
 
 
 class Market:

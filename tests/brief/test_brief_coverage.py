@@ -22,7 +22,7 @@ def test_coverage_tells_shares_and_reasons(brief):
 def test_a_window_that_begins_within_a_day_counts_its_share(published, as_of):
     with duckdb.connect(published, read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        feeds = coverage.feeds(connection, as_of - timedelta(hours=15))  # 9 hours of the last day, 15 of the first
+        feeds = coverage.observed(connection, as_of - timedelta(hours=15))  # 9 hours of the last day, 15 of the first
     assert feeds[0]["dataset"] == "liquidations"
     [candles] = [feed for feed in feeds if (feed["exchange"], feed["dataset"]) == ("gate", "candles")]
     assert candles["observed_ratio"] == pytest.approx((29 * 24 + 24 + 15) / 720)  # the fixture's last day is whole
@@ -34,7 +34,7 @@ def test_hours_before_the_first_day_are_missing_too(published, tmp_path, as_of):
     with duckdb.connect(short) as connection:
         connection.execute("set TimeZone = 'UTC'; delete from coverage_daily where period_start_date < '2026-02-02'")
         [candles] = [
-            feed for feed in coverage.feeds(connection, as_of)
+            feed for feed in coverage.observed(connection, as_of)
             if (feed["exchange"], feed["dataset"]) == ("gate", "candles")
         ]  # fmt: skip
     assert candles["observed_ratio"] == pytest.approx(10 / 30)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from orchestration.brief.drawing import Plot
+
 HEIGHT, STRIP_HEIGHT = 230, 8
 QUERY = """
 select period_start_date, avg(observed_ratio) as observed_ratio,
@@ -22,18 +24,18 @@ from liquidations_daily group by period_start_date
 def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VConcatChart":
     """A day without any observation is a gap and no zero."""
     days = by_day(connection, canvas.as_of, QUERY)
-    days["told"] = [_told(day) for day in days.itertuples()]
+    days["tip"] = [_tip(day) for day in days.to_dict("records")]
     return stack(canvas, "Liquidations by side, all assets", _bars(days, canvas), _observed_strip(days, canvas))
 
 
-def _told(day: tuple) -> str:
-    if day.long_usd != day.long_usd:  # NaN
-        return f"{day.day:%a %-d %b %Y}: not observed"
-    amounts = f"longs {amount_text(day.long_usd)}, shorts {amount_text(day.short_usd)} USD"
-    return f"{day.day:%a %-d %b %Y}: {amounts}; observed {share_text(day.observed_ratio)}"
+def _tip(day: dict) -> str:
+    if day["long_usd"] != day["long_usd"]:  # NaN
+        return f"{day['day']:%a %-d %b %Y}: not observed"
+    amounts = f"longs {amount_text(day['long_usd'])}, shorts {amount_text(day['short_usd'])} USD"
+    return f"{day['day']:%a %-d %b %Y}: {amounts}; observed {share_text(day['observed_ratio'])}"
 
 
-def _bars(days: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart":
+def _bars(days: "pd.DataFrame", canvas: Canvas) -> "Plot":
     import altair as alt
 
     size, letter = magnitude(days[["long_usd", "short_usd"]].max().max())
@@ -53,7 +55,7 @@ def _bars(days: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart":
     ).properties(height=HEIGHT)  # fmt: skip
 
 
-def _observed_strip(days: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart":
+def _observed_strip(days: "pd.DataFrame", canvas: Canvas) -> "Plot":
     """From hatched (nothing of the day was observed) to solid (all)."""
     import altair as alt
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from orchestration.brief.drawing import Plot
+
 LEVEL_HEIGHT, CHANGE_HEIGHT = 170, 110
 EFFECTS = {"price": "price", "position": "position", "listing": "listing", "coverage": "gap"}  # and their colours
 QUERY = """
@@ -31,20 +33,21 @@ def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VCo
 def _days(connection: "duckdb.DuckDBPyConnection", asset: str, canvas: Canvas) -> "pd.DataFrame":
     effects = ", ".join(f"cast({effect}_effect_usd as double) as {effect}" for effect in EFFECTS)
     days = by_day(connection, canvas.as_of, QUERY.format(effects=effects, asset=literal(asset)))
-    return days.assign(asset=asset, told=[_told(asset, day) for day in days.itertuples()])
+    return days.assign(asset=asset, tip=[_tip(asset, day) for day in days.to_dict("records")])
 
 
-def _told(asset: str, day: tuple) -> str:
-    start = f"{day.day:%a %-d %b %Y}, {asset}"
-    if day.usd != day.usd:  # NaN
+def _tip(asset: str, day: dict) -> str:
+    start = f"{day['day']:%a %-d %b %Y}, {asset}"
+    if day["usd"] != day["usd"]:  # NaN
         return f"{start}: not observed"
-    if day.change_usd != day.change_usd:
-        return f"{start}: {amount_text(day.usd)} USD"
-    effects = ", ".join(f"{effect} {amount_text(getattr(day, effect), is_signed=True)}" for effect in EFFECTS)
-    return f"{start}: {amount_text(day.usd)} USD, change {amount_text(day.change_usd, is_signed=True)}: {effects}"
+    if day["change_usd"] != day["change_usd"]:
+        return f"{start}: {amount_text(day['usd'])} USD"
+    change = amount_text(day["change_usd"], is_signed=True)
+    effects = ", ".join(f"{effect} {amount_text(day[effect], is_signed=True)}" for effect in EFFECTS)
+    return f"{start}: {amount_text(day['usd'])} USD, change {change}: {effects}"
 
 
-def _levels(days: "dict[str, pd.DataFrame]", canvas: Canvas) -> "altair.LayerChart":
+def _levels(days: "dict[str, pd.DataFrame]", canvas: Canvas) -> "Plot":
     import altair as alt
     import pandas as pd
 
@@ -64,7 +67,7 @@ def _levels(days: "dict[str, pd.DataFrame]", canvas: Canvas) -> "altair.LayerCha
     ).properties(height=LEVEL_HEIGHT)  # fmt: skip
 
 
-def _changes(asset: str, days: "pd.DataFrame", canvas: Canvas, *, is_last: bool) -> "altair.LayerChart":
+def _changes(asset: str, days: "pd.DataFrame", canvas: Canvas, *, is_last: bool) -> "Plot":
     """What comes into observation may be as large as the market: the axis is for what moved, and the rest is cut."""
     import altair as alt
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from orchestration.brief.drawing import Plot
+
 HEIGHT, STRIP_HEIGHT = 230, 10
 CONTRIBUTIONS = {f"{part}_contribution": words for part, words in PART_WORDS.items()}
 PART_COLOURS = dict(
@@ -28,7 +30,7 @@ def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VCo
     hours = _hours(connection, canvas)
     ends = hours[(hours["end_at"].dt.hour == 0) | (hours["end_at"] == canvas.as_of)]
     days = last_days(canvas.as_of).merge(ends, on="end_at", how="left")
-    days["told"] = [_told(day) for day in days.itertuples()]
+    days["tip"] = [_tip(day) for day in days.to_dict("records")]
     missing = days[days["score"].isna()]
     x = time_axis(canvas, labels=False)
     drawn = alt.layer(
@@ -57,14 +59,14 @@ def _hours(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "pd.DataF
     return hours
 
 
-def _told(day: tuple) -> str:
-    start = f"{day.end_at:%a %-d %b %Y %H:%M} UTC: "
-    if day.score == day.score:  # else NaN
-        parts = ", ".join(f"{words} {getattr(day, column):.2f}" for column, words in CONTRIBUTIONS.items())
-        return f"{start}{day.score:.2f}, {day.regime} ({parts})".replace("nan", "not known")
-    if day.score_low == day.score_low:
-        reason = str(day.reason).replace("_", " ")
-        return f"{start}no score, between {day.score_low:.0f} and {day.score_high:.0f}; {reason}"
+def _tip(day: dict) -> str:
+    start = f"{day['end_at']:%a %-d %b %Y %H:%M} UTC: "
+    if day["score"] == day["score"]:  # else NaN
+        parts = ", ".join(f"{words} {day[column]:.2f}" for column, words in CONTRIBUTIONS.items())
+        return f"{start}{day['score']:.2f}, {day['regime']} ({parts})".replace("nan", "not known")
+    if day["score_low"] == day["score_low"]:
+        reason = str(day["reason"]).replace("_", " ")
+        return f"{start}no score, between {day['score_low']:.0f} and {day['score_high']:.0f}; {reason}"
     return f"{start}no score"
 
 
@@ -128,7 +130,7 @@ def _line(hours: "pd.DataFrame", canvas: Canvas) -> "altair.Chart":
     return line.encode(time_axis(canvas, labels=False, field="end_at"), y=_points("score"))
 
 
-def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> "altair.LayerChart":
+def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> "Plot":
     """Stretches of one regime under the bars."""
     import altair as alt
     import pandas as pd

@@ -69,11 +69,11 @@ def ask_contract_stats(client: "ccxt.Exchange", symbol: str, window: Window) -> 
 def open_interest(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
     """`open_interest` counts contracts; its value in USD is given."""
     stated = [row for row in rows if row.get("open_interest") is not None or row.get("open_interest_usd") is not None]
-    contracts = wire.numbers(wire.cells(stated, "open_interest"))
+    count = wire.numbers(wire.cells(stated, "open_interest"))
     columns = {
         "observed_at": wire.moments(wire.cells(stated, "time"), SECOND),
-        "open_interest_contracts": contracts,
-        "open_interest_base": contracts * instrument["contract_size"],
+        "open_interest_contracts": count,
+        "open_interest_base": count * instrument["contract_size"],
         "open_interest_usd": wire.numbers(wire.cells(stated, "open_interest_usd")),
     }
     return wire.frame(stated, instrument, columns)
@@ -86,8 +86,8 @@ def liquidation_totals(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
     columns |= {f"{side}_usd": wire.numbers(wire.cells(stated, f"{side}_liq_usd")) for side in ("long", "short")}
     for side in ("long", "short"):
         coins = wire.numbers(wire.cells(stated, f"{side}_liq_amount"))
-        contracts = wire.numbers(wire.cells(stated, f"{side}_liq_size"))
-        columns[f"{side}_base"] = np.where(np.isnan(coins), contracts * instrument["contract_size"], coins)
+        count = wire.numbers(wire.cells(stated, f"{side}_liq_size"))
+        columns[f"{side}_base"] = np.where(np.isnan(coins), count * instrument["contract_size"], coins)
     return wire.frame(stated, instrument, columns)
 
 

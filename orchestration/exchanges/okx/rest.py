@@ -96,8 +96,8 @@ def ask_liquidations(client: "ccxt.Exchange", symbol: str, before: int) -> list[
 
     The endpoint is missing from ccxt's implicit methods. It wants the family (BTC-USDT of BTC-USDT-SWAP).
     """
-    question = {"instType": "SWAP", "instFamily": symbol.removesuffix("-SWAP"), "state": "filled"}
-    question |= {"after": before, "limit": 100}
+    family = {"instType": "SWAP", "instFamily": symbol.removesuffix("-SWAP"), "state": "filled"}
+    question = {**family, "after": before, "limit": 100}
     answer = client.request("public/liquidation-orders", ["public"], "GET", question, config={"cost": 1})
     return [
         {**row, "details": [detail]}
@@ -119,7 +119,7 @@ def liquidations(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
     """
     details = [row["details"][0] for row in rows]
     sides = [_position_side(detail) for detail in details]
-    identities, times = [], Counter()
+    identities, times = [], Counter[str | None]()
     for row, detail, side in zip(rows, details, sides, strict=True):
         identity = _identity(row.get("instId"), detail, side)
         times[identity] += 1

@@ -1,4 +1,7 @@
-"""What people type: days, exchanges, datasets and assets. Bad words are a ValueError with one line that names them."""
+"""What people type: days, exchanges, datasets and assets. What is wrong with it is a ValueError of one line.
+
+What a command then does stands in its own module; moments of the environment are read in `settings`.
+"""
 
 from datetime import date, datetime, timedelta
 from typing import Annotated
