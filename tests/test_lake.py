@@ -141,7 +141,7 @@ def test_what_an_exchange_does_not_list_is_not_watched():
 
 
 def test_epochs_are_those_of_the_declarations():
-    epochs = inputs.feed_epochs()
+    epochs = inputs.completeness_epochs()
     assert list(epochs.columns) == ["exchange", "dataset", "since_at", "completeness"]
     bybit = epochs[epochs["exchange"] == "bybit"]
     assert bybit["completeness"].tolist() == ["complete", "sampled", "complete"]

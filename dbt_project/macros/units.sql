@@ -10,3 +10,12 @@
 {% macro coins(figure) -%}
     cast(cast({{ figure }} as varchar) as decimal(38, 12))
 {%- endmacro %}
+
+{# A sum of DOUBLE figures that is the same to the last digit whatever the order in which threads bring them. #}
+{% macro sum_in_order(figure, position) -%}
+    {{ adapter.dispatch("sum_in_order")(figure, position) }}
+{%- endmacro %}
+
+{% macro duckdb__sum_in_order(figure, position) -%}
+    sum({{ figure }} order by {{ position }})
+{%- endmacro %}

@@ -16,9 +16,9 @@ from orchestration.settings import Settings
 
 DECLARED = {
     "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
-    "feeds": "What each exchange serves of each dataset, and why it does not serve the rest.",
-    "feed_epochs": "What each liquidation feed is worth, and since when.",
-    "settings": "The as-of clock of the build and the score's warm-up.",
+    "capabilities": "What each exchange serves of each dataset, and why it does not serve the rest.",
+    "completeness_epochs": "What each exchange's liquidations are worth, and since when.",
+    "build": "The as-of clock of the build and the score's warm-up.",
 }
 
 
