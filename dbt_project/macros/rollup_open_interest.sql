@@ -35,8 +35,8 @@ open_interest_sums as (
             min(low_{{ unit }}) as low_{{ unit }},
             max(case when is_last_day then close_{{ unit }} end) as close_{{ unit }},
             (
-                sum(cast(mean_{{ unit }} as double) * observations)
-                - coalesce(sum(case when not is_first_day then cast(open_{{ unit }} as double) end), 0)
+                sum(mean_{{ unit }} * observations)
+                - coalesce(sum(case when not is_first_day then open_{{ unit }} end), 0)
             ) / nullif(
                 sum(case when mean_{{ unit }} is not null then observations end)
                 - count(case when not is_first_day then open_{{ unit }} end), 0

@@ -15,7 +15,7 @@ from orchestration.lake.files import connect, write_parquet
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
-    """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet; the build is as of the last full hour at `now`."""
+    """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet, as of the last full hour at `now`."""
     import pyarrow
 
     listings = f"""
@@ -57,7 +57,7 @@ def capabilities() -> pd.DataFrame:
 
 
 def completeness_epochs() -> pd.DataFrame:
-    """exchange, dataset, since_at (UTC), completeness: the declared nature of what an exchange gives of liquidations."""
+    """exchange, dataset, since_at (UTC), completeness: the declared nature of an exchange's liquidations."""
     rows = [
         (exchange, epoch.dataset, epoch.since, epoch.completeness)
         for exchange, declaration in declared().items()
