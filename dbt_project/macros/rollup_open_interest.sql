@@ -16,7 +16,8 @@ open_interest_days as (
     select
         open_interest_daily.*,
         cast(date_trunc('{{ grain }}', open_interest_daily.period_start_date) as date) as grain_start_date,
-        open_interest_daily.period_start_date = cast(date_trunc('{{ grain }}', open_interest_daily.period_start_date) as date) as is_first_day,
+        open_interest_daily.period_start_date
+        = cast(date_trunc('{{ grain }}', open_interest_daily.period_start_date) as date) as is_first_day,
         {{ period_end_at('open_interest_daily.period_start_date', 'day') }} >= least(
             {{ period_end_at("date_trunc('" ~ grain ~ "', open_interest_daily.period_start_date)", grain) }}, bounds.as_of
         ) as is_last_day

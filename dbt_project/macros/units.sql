@@ -19,3 +19,10 @@
 {% macro duckdb__sum_in_order(figure, position) -%}
     sum({{ figure }} order by {{ position }})
 {%- endmacro %}
+
+{% macro spark__sum_in_order(figure, position) -%}
+    aggregate(
+        transform(array_sort(array_agg(struct({{ position }}, {{ figure }} as figure))), part -> part.figure),
+        cast(0 as double), (total, figure) -> total + coalesce(figure, 0)
+    )
+{%- endmacro %}

@@ -67,5 +67,9 @@ left join daily_sources
         and liquidations_daily.asset = daily_sources.asset
         and liquidations_daily.period_start_date = daily_sources.period_start_date
 where
-    coalesce(liquidations_daily.total_usd, 0) not in (coalesce(daily_sources.events_usd, 0), coalesce(daily_sources.totals_usd, 0))
-    or (liquidations_daily.total_usd is null and coalesce(daily_sources.events_usd, daily_sources.totals_usd) is not null)
+    coalesce(liquidations_daily.total_usd, 0)
+    not in (coalesce(daily_sources.events_usd, 0), coalesce(daily_sources.totals_usd, 0))
+    or (
+        liquidations_daily.total_usd is null
+        and coalesce(daily_sources.events_usd, daily_sources.totals_usd) is not null
+    )

@@ -29,4 +29,6 @@ full outer join liquidations_daily
         sums_of_hours.period_start_date = liquidations_daily.period_start_date
         and sums_of_hours.exchange = liquidations_daily.exchange
         and sums_of_hours.asset = liquidations_daily.asset
-where sums_of_hours.long_usd is distinct from liquidations_daily.long_usd or sums_of_hours.short_usd is distinct from liquidations_daily.short_usd
+where
+    sums_of_hours.long_usd is distinct from liquidations_daily.long_usd
+    or sums_of_hours.short_usd is distinct from liquidations_daily.short_usd

@@ -18,7 +18,8 @@ with market_hourly as (
     where
         past.open_interest_usd > 0
         and (market_hourly.open_interest_change_{{ window }}_ratio is null or abs(
-            market_hourly.open_interest_change_{{ window }}_ratio - (market_hourly.open_interest_usd / past.open_interest_usd - 1)
+            market_hourly.open_interest_change_{{ window }}_ratio
+            - (market_hourly.open_interest_usd / past.open_interest_usd - 1)
         ) > 1e-9)
     {% if not loop.last %}union all{% endif %}
 {% endfor %}

@@ -31,7 +31,12 @@ best_states as (
     inner join instruments
         on ranked_states.exchange = instruments.exchange and ranked_states.symbol = instruments.symbol
     where ranked_states.state = 'complete' or dataset_sources.is_explaining
-    group by ranked_states.exchange, instruments.asset, dataset_sources.mart_dataset, ranked_states.symbol, ranked_states.hour_at
+    group by
+        ranked_states.exchange,
+        instruments.asset,
+        dataset_sources.mart_dataset,
+        ranked_states.symbol,
+        ranked_states.hour_at
 )
 
 select

@@ -102,9 +102,15 @@ sources as (
             and instrument_hours.symbol = event_receipts.symbol
             and instrument_hours.hour_at = event_receipts.hour_at
     left join hourly_events
-        on instrument_hours.exchange = hourly_events.exchange and instrument_hours.symbol = hourly_events.symbol and instrument_hours.hour_at = hourly_events.hour_at
+        on
+            instrument_hours.exchange = hourly_events.exchange
+            and instrument_hours.symbol = hourly_events.symbol
+            and instrument_hours.hour_at = hourly_events.hour_at
     left join hourly_totals
-        on instrument_hours.exchange = hourly_totals.exchange and instrument_hours.symbol = hourly_totals.symbol and instrument_hours.hour_at = hourly_totals.hour_at
+        on
+            instrument_hours.exchange = hourly_totals.exchange
+            and instrument_hours.symbol = hourly_totals.symbol
+            and instrument_hours.hour_at = hourly_totals.hour_at
     asof left join event_epochs
         on instrument_hours.exchange = event_epochs.exchange and instrument_hours.hour_at >= event_epochs.since_at
 ),
@@ -112,8 +118,8 @@ sources as (
 days_of_assets as (
     select
         sources.*,
-        sum(case when sources.events_completeness = 'complete' and sources.has_receipt then 1 else 0 end) over day_of_asset
-            as complete_hours,
+        sum(case when sources.events_completeness = 'complete' and sources.has_receipt then 1 else 0 end)
+            over day_of_asset as complete_hours,
         count(*) over day_of_asset as spine_hours,
         max(case when sources.has_totals then 1 else 0 end) over day_of_asset as has_totals_that_day,
         least(sources.day_at + interval 1 day, bounds.as_of) <= bounds.last_hour_at as has_whole_day

@@ -91,7 +91,9 @@ panel_totals as (
         sum(observed_instruments.open_interest_usd) as total_usd
     from panel_members
     inner join observed_instruments
-        on panel_members.instrument = observed_instruments.instrument and panel_members.last_as_of >= observed_instruments.as_of
+        on
+            panel_members.instrument = observed_instruments.instrument
+            and panel_members.last_as_of >= observed_instruments.as_of
     group by panel_members.panel_id, panel_members.size, observed_instruments.as_of
     having count(*) = panel_members.size
 ),

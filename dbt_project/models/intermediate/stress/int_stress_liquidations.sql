@@ -100,7 +100,9 @@ last_day as (
             and hours_in_epochs.completeness_rank = joinings.completeness_rank
             and hours_in_epochs.since_at = joinings.since_at
     window day as (
-        partition by hours_in_epochs.exchange, hours_in_epochs.symbol order by hours_in_epochs.as_of rows between 23 preceding and current row
+        partition by hours_in_epochs.exchange, hours_in_epochs.symbol
+        order by hours_in_epochs.as_of
+        rows between 23 preceding and current row
     )
 ),
 

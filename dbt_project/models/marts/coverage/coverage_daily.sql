@@ -73,9 +73,9 @@ receipt_states as (
         dataset,
         asset,
         {% for state in ["complete", "partial", "failed", "unavailable"] -%}
-            sum(case when state = '{{ state }}' then hours else 0 end) as {{ state }},
+            sum(case when state = '{{ state }}' then hours else 0 end) as hours_{{ state }},
         {% endfor -%}
-        sum(hours) as asked
+        sum(hours) as hours_asked
     from receipts_daily
     group by period_start_date, exchange, dataset, asset
 ),
@@ -96,13 +96,13 @@ dataset_days as (
         liquidations_daily.exchange,
         datasets.dataset,
         liquidations_daily.asset,
-        liquidations_daily.expected_hours as expected,
+        liquidations_daily.expected_hours as hours_expected,
         datasets.silence,
-        coalesce(observed_days.observed_hours, 0) as observed,
+        coalesce(observed_days.observed_hours, 0) as hours_observed,
         {% for state in ["complete", "partial", "failed", "unavailable"] -%}
-            coalesce(receipt_states.{{ state }}, 0) as {{ state }},
+            coalesce(receipt_states.hours_{{ state }}, 0) as hours_{{ state }},
         {% endfor -%}
-        liquidations_daily.expected_hours - coalesce(receipt_states.asked, 0) as never_asked
+        liquidations_daily.expected_hours - coalesce(receipt_states.hours_asked, 0) as hours_never_asked
     from liquidations_daily
     inner join datasets on liquidations_daily.exchange = datasets.exchange
     left join observed_days
@@ -124,10 +124,9 @@ dataset_days as (
 missing as (
     select
         *,
-        greatest(least(never_asked, expected - observed - partial - failed - unavailable), 0) as unasked,
-        greatest(expected - observed - partial - failed - unavailable - never_asked, 0) as rowless
+        hours_expected - hours_observed - hours_partial - hours_failed - hours_unavailable as hours_unexplained
     from dataset_days
-    where observed < expected
+    where hours_observed < hours_expected
 ),
 
 gaps as (
@@ -155,9 +154,9 @@ gaps as (
         asset,
         'never asked' as state,
         silence as reason,
-        unasked as hours
+        least(hours_never_asked, hours_unexplained) as hours
     from missing
-    where unasked > 0
+    where hours_never_asked > 0 and hours_unexplained > 0
     union all
     select
         period_start_date,
@@ -166,9 +165,9 @@ gaps as (
         asset,
         'absent' as state,
         'asked, but the exchange gave no row' as reason,
-        rowless as hours
+        hours_unexplained - hours_never_asked as hours
     from missing
-    where rowless > 0
+    where hours_unexplained > hours_never_asked
 ),
 
 reasons as (
@@ -192,9 +191,9 @@ select
     dataset_days.dataset,
     dataset_days.asset,
     {% for state in ["complete", "partial", "failed", "unavailable", "never_asked", "observed", "expected"] -%}
-        cast(dataset_days.{{ state }} as bigint) as hours_{{ state }},
+        cast(dataset_days.hours_{{ state }} as bigint) as hours_{{ state }},
     {% endfor -%}
-    cast(dataset_days.observed as double) / dataset_days.expected as observed_ratio,
+    cast(dataset_days.hours_observed as double) / dataset_days.hours_expected as observed_ratio,
     reasons.reason,
     coalesce(reasons.gaps, []) as gaps
 from dataset_days

@@ -84,7 +84,9 @@ select
     cast(asset_days.close_usd - asset_days.open_usd as decimal(38, 6)) as change_usd,
     {% for effect in ["price", "position", "listing", "coverage"] %}
         cast(
-            case when asset_days.close_usd - asset_days.open_usd is not null then asset_days.{{ effect }}_effect_usd end as decimal(38, 6)
+            case
+                when asset_days.close_usd - asset_days.open_usd is not null then asset_days.{{ effect }}_effect_usd
+            end as decimal(38, 6)
         ) as {{ effect }}_effect_usd,
     {% endfor %}
     cast(day_ranges.observations as bigint) as observations,

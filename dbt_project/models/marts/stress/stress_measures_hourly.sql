@@ -49,12 +49,15 @@ final as (
         market_hourly.asset,
         cast(stress_liquidations.liquidations_ratio as double) as liquidations_ratio,
         cast(
-            -market_hourly.position_effect_24h_end_to_end_usd / nullif(market_hourly.open_interest_start_24h_usd, 0) as double
+            -market_hourly.position_effect_24h_end_to_end_usd
+            / nullif(market_hourly.open_interest_start_24h_usd, 0) as double
         ) as open_interest_24h_ratio,
         -- the start's positions at the end's prices are its value plus the price effect
         cast(
             -market_hourly.position_effect_28d_end_to_end_usd
-            / nullif(market_hourly.open_interest_start_28d_usd + market_hourly.price_effect_28d_end_to_end_usd, 0) as double
+            / nullif(
+                market_hourly.open_interest_start_28d_usd + market_hourly.price_effect_28d_end_to_end_usd, 0
+            ) as double
         ) as open_interest_28d_ratio,
         -market_hourly.return_24h_ratio as downside_24h_ratio,
         measures.downside_28d_ratio,
@@ -62,7 +65,8 @@ final as (
         measures.funding_dislocation,
         cast(
             case
-                when market_hourly.asset != 'ALL' then market_hourly.open_interest_usd / nullif(all_open_interest.open_interest_usd, 0)
+                when market_hourly.asset != 'ALL'
+                    then market_hourly.open_interest_usd / nullif(all_open_interest.open_interest_usd, 0)
             end as double
         ) as open_interest_share,
         stress_liquidations.liquidations_completeness,
@@ -70,7 +74,8 @@ final as (
     from market_hourly
     inner join measures on market_hourly.as_of = measures.as_of and market_hourly.asset = measures.asset
     left join all_open_interest on market_hourly.as_of = all_open_interest.as_of
-    left join stress_liquidations on market_hourly.as_of = stress_liquidations.as_of and market_hourly.asset = stress_liquidations.asset
+    left join stress_liquidations
+        on market_hourly.as_of = stress_liquidations.as_of and market_hourly.asset = stress_liquidations.asset
 )
 
 select * from final
