@@ -1,4 +1,4 @@
--- Receipts of one state and reason that overlap or touch are joined before hours are made of them: a feed that is asked
+-- Receipts of one state and reason that overlap or touch are joined before hours are made of them: what is asked for
 -- every hour leaves a receipt of the whole day each time.
 with coverage as (
     select * from {{ ref('stg_coverage') }}
