@@ -4,6 +4,7 @@ Here belong comparisons that a decision of DESIGN.md rests on: both sides do the
 Nothing passes or fails here, since figures hold for one machine only. What must be true belongs in the test_* files.
 """
 
+import shutil
 import sys
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
