@@ -11,18 +11,15 @@
     cast(cast({{ figure }} as varchar) as decimal(38, 12))
 {%- endmacro %}
 
-{# A sum of DOUBLE figures that is the same to the last digit whatever the order in which threads bring them. #}
-{% macro sum_in_order(figure, position) -%}
-    {{ adapter.dispatch("sum_in_order")(figure, position) }}
+{# A sum of DOUBLE figures from the smallest to the largest: the same to the last digit in whatever order they come. #}
+{% macro sum_in_order(figure) -%}
+    {{ adapter.dispatch("sum_in_order")(figure) }}
 {%- endmacro %}
 
-{% macro duckdb__sum_in_order(figure, position) -%}
-    sum({{ figure }} order by {{ position }})
+{% macro duckdb__sum_in_order(figure) -%}
+    list_sum(list_sort(list({{ figure }})))
 {%- endmacro %}
 
-{% macro spark__sum_in_order(figure, position) -%}
-    aggregate(
-        transform(array_sort(array_agg(struct({{ position }}, {{ figure }} as figure))), part -> part.figure),
-        cast(0 as double), (total, figure) -> total + coalesce(figure, 0)
-    )
+{% macro spark__sum_in_order(figure) -%}
+    aggregate(array_sort(collect_list({{ figure }})), cast(0 as double), (total, figure) -> total + figure)
 {%- endmacro %}

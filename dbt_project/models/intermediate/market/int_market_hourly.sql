@@ -13,7 +13,7 @@ assets as (
         sum(open_interest_1h_ago_usd) as open_interest_1h_ago_usd,
         sum(open_interest_usd) as open_interest_usd,
         sum(open_interest_base) as open_interest_base,
-        {{ sum_in_order('funding_rate_annualised * open_interest_usd', 'exchange, symbol') }}
+        {{ sum_in_order('funding_rate_annualised * open_interest_usd') }}
         / nullif(sum(open_interest_usd) filter (where funding_rate_annualised is not null), 0)
             as funding_rate_annualised,
         sum(open_interest_usd) filter (where funding_rate_annualised is not null) as funding_weight_usd
@@ -28,12 +28,12 @@ all_assets as (
         'ALL' as asset,
         cast(null as double) as price,
         ln(
-            {{ sum_in_order('exp(hourly_log_return) * open_interest_1h_ago_usd', 'asset') }}
+            {{ sum_in_order('exp(hourly_log_return) * open_interest_1h_ago_usd') }}
             / nullif(sum(open_interest_1h_ago_usd) filter (where hourly_log_return is not null), 0)
         ) as hourly_log_return,
         sum(open_interest_usd) as open_interest_usd,
         cast(null as decimal(38, 12)) as open_interest_base,
-        {{ sum_in_order('funding_rate_annualised * funding_weight_usd', 'asset') }}
+        {{ sum_in_order('funding_rate_annualised * funding_weight_usd') }}
         / nullif(sum(funding_weight_usd), 0)
             as funding_rate_annualised
     from assets

@@ -23,7 +23,6 @@ market as (
             '{{ grain }}' as grain,
             cast(date_trunc('{{ grain }}', as_of - interval 1 hour) as date) as period_start_date,
             asset,
-            as_of,
             hourly_log_return,
             funding_rate_annualised
         from market
@@ -46,9 +45,9 @@ market as (
                 when
                     count(hours.hourly_log_return)
                     >= 23.0 / 24 * {{ hours_passed('hours.period_start_date', grain, 'bounds.as_of') }}
-                    then sqrt({{ sum_in_order('hours.hourly_log_return * hours.hourly_log_return', 'hours.as_of') }})
+                    then sqrt({{ sum_in_order('hours.hourly_log_return * hours.hourly_log_return') }})
             end as realised_volatility,
-            {{ sum_in_order('hours.funding_rate_annualised', 'hours.as_of') }}
+            {{ sum_in_order('hours.funding_rate_annualised') }}
             / nullif(count(hours.funding_rate_annualised), 0) as funding_rate_annualised
         from hours_of_a_{{ grain }} as hours
         cross join bounds
@@ -105,7 +104,7 @@ asset_and_all_prices as (
         'ALL' as asset,
         cast(null as double) as price_open,
         cast(null as double) as price_close,
-        {{ sum_in_order('return_ratio * open_interest_start_usd', 'asset') }}
+        {{ sum_in_order('return_ratio * open_interest_start_usd') }}
         / nullif(sum(open_interest_start_usd) filter (where return_ratio is not null), 0) as return_ratio
     from asset_prices
     group by grain, period_start_date

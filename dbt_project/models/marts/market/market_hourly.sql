@@ -100,9 +100,9 @@ all_returns as (
     select
         as_of,
         'ALL' as asset,
-        {{ sum_in_order('return_24h_ratio * weight_24h_usd', 'asset') }}
+        {{ sum_in_order('return_24h_ratio * weight_24h_usd') }}
         / nullif(sum(weight_24h_usd) filter (where return_24h_ratio is not null), 0) as return_24h_ratio,
-        {{ sum_in_order('return_7d_ratio * weight_7d_usd', 'asset') }}
+        {{ sum_in_order('return_7d_ratio * weight_7d_usd') }}
         / nullif(sum(weight_7d_usd) filter (where return_7d_ratio is not null), 0) as return_7d_ratio
     from hourly_figures
     where asset != 'ALL'
