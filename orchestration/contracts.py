@@ -26,6 +26,7 @@ class Contract:
     """One border contract: `columns` in order, `key`, `time` (the column that says when, if any) and its rules."""
 
     name: str
+    description: str
     properties: tuple[dict, ...]
     rules: tuple[dict, ...]
     time: str | None
@@ -81,7 +82,9 @@ def contract(dataset: str) -> Contract:
     document = yaml.safe_load(file.read_text())
     table = document["schema"][0]
     custom = {item["property"]: item["value"] for item in table.get("customProperties", [])}
-    return Contract(dataset, tuple(table["properties"]), tuple(table.get("quality", [])), custom.get("time"))
+    return Contract(
+        dataset, table["description"], tuple(table["properties"]), tuple(table.get("quality", [])), custom.get("time")
+    )
 
 
 def validate(frame: pd.DataFrame, dataset: str, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:

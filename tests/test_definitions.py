@@ -17,6 +17,8 @@ from orchestration.exchanges import declared
 
 pytestmark = pytest.mark.slow
 
+AREAS = {"staging", "spine", "facts", "coverage", "liquidations", "open_interest", "market", "stress"}
+
 
 @pytest.fixture(scope="module")
 def definitions():
@@ -32,7 +34,7 @@ def test_every_asset_is_described_grouped_owned_and_has_kinds(definitions):
     for spec in definitions.resolve_all_asset_specs():
         name = spec.key.to_user_string()
         assert spec.description, name
-        assert spec.group_name in {"raw", "staging", "intermediate", "marts", "published", *declared()}, name
+        assert spec.group_name in {"raw", *AREAS, "published", *declared()}, name
         assert spec.owners or spec.key.path[0] == "universe", name
         assert spec.kinds, name
 
@@ -42,15 +44,17 @@ def test_every_dbt_test_is_a_check_that_the_gate_reads(manifest):
     assert tests
     assert {node["name"] for node in tests} <= {key.name for key in dbt_models().check_keys}
     assert set(dbt_models().check_keys) < set(gate_checks())
+    assert all(spec.description for spec in dbt_models().check_specs)
 
 
-def test_every_model_and_mart_column_is_described(manifest):
+def test_every_model_lies_in_the_area_that_may_read_it(manifest):
+    """Marts are for everybody, other models for the warehouse, and a private one for its own area alone."""
     for node in manifest["nodes"].values():
         if node["resource_type"] == "model":
-            assert node["description"], node["name"]
-            if "marts" in node["fqn"]:
-                undescribed = [column for column, terms in node["columns"].items() if not terms["description"]]
-                assert not undescribed, node["name"]
+            layer, area = (*node["fqn"][1:-1], "staging")[:2]
+            assert node["group"] == area, node["name"]
+            allowed = {"marts": {"public"}, "intermediate": {"protected", "private"}, "staging": {"protected"}}[layer]
+            assert node["access"] in allowed, node["name"]
 
 
 def test_raw_assets_are_what_an_exchange_serves_partitioned_by_day_and_backfilled_in_one_run(definitions):

@@ -102,9 +102,14 @@ def test_same_refused_rows_are_quarantined_once(home):
     assert len(list((home / "quarantine").rglob("*.parquet"))) == 1
 
 
-def test_published_file_holds_tables_only_and_keeps_the_one_before(home):
+def test_published_file_holds_described_tables_of_main_alone_and_keeps_the_one_before(home):
     with duckdb.connect(home / "build.duckdb") as build:
-        build.execute("create table marts as select 1 as one")
+        build.execute("create table marts (one integer not null)")
+        build.execute("insert into marts values (1)")
+        build.execute("comment on table marts is 'One''s own'")
+        build.execute("comment on column marts.one is 'It''s one'")
+        build.execute("create schema intermediate")
+        build.execute("create table intermediate.steps as select 3 as three")
         build.execute("create schema staging")
         build.execute("create view staging.raw as select 2 as two")
     for score in (1.0, 2.0):
@@ -112,6 +117,15 @@ def test_published_file_holds_tables_only_and_keeps_the_one_before(home):
     with publish.read_only(home) as connection:
         assert connection.execute("select score from market_stress").fetchall() == [(2.0,)]
         assert connection.execute("select count(*) from duckdb_views() where not internal").fetchone() == (0,)
+        tables = "select schema_name, table_name, comment from duckdb_tables() order by all"
+        assert [row[:2] for row in connection.execute(tables).fetchall()] == [
+            ("main", "market_stress"),
+            ("main", "marts"),
+        ]
+        columns = "select column_name, is_nullable, comment from duckdb_columns() where table_name = 'marts'"
+        assert connection.execute(columns).fetchall() == [("one", False, "It's one")]
+        score = "select comment from duckdb_columns() where table_name = 'market_stress' and column_name = 'score'"
+        assert connection.execute(score).fetchone()[0].startswith("sum of the contributions")
     assert len(list((home / "published").iterdir())) == 1
 
 
@@ -141,7 +155,7 @@ def test_what_an_exchange_does_not_list_is_not_watched():
 
 
 def test_epochs_are_those_of_the_declarations():
-    epochs = inputs.feed_epochs()
+    epochs = inputs.completeness_epochs()
     assert list(epochs.columns) == ["exchange", "dataset", "since_at", "completeness"]
     bybit = epochs[epochs["exchange"] == "bybit"]
     assert bybit["completeness"].tolist() == ["complete", "sampled", "complete"]

@@ -196,6 +196,33 @@ def test_brief_and_data_docs_are_written(published):
     assert (published / "reports/data_docs/index.html").exists()
 
 
+def test_every_page_of_the_dbt_docs_is_described(published):
+    manifest = json.loads((published / "dbt/manifest.json").read_text())
+    kinds = ("nodes", "sources", "unit_tests", "exposures", "groups", "macros")
+    ours = [node for kind in kinds for node in manifest[kind].values() if node["package_name"] == "market_stress"]
+    described = [node for node in ours if node["resource_type"] != "operation"]
+    assert [node["name"] for node in described if not node["description"].strip()] == []
+    columns = [(node["name"], *column) for node in described for column in node.get("columns", {}).items()]
+    assert [(name, column) for name, column, terms in columns if not terms["description"].strip()] == []
+    built = (
+        "select table_name, column_name from duckdb_columns() where schema_name in ('staging', 'intermediate', 'main')"
+    )
+    not_in_pages = set(ask(published, f"{built} and not internal", "build.duckdb")) - {row[:2] for row in columns}
+    assert {table for table, _ in not_in_pages} == {"dbt_invocation"}
+
+
+def test_published_file_holds_marts_alone_and_every_column_says_what_it_is(published):
+    assert ask(published, "select distinct schema_name from duckdb_tables()") == [("main",)]
+    assert ask(published, "select count(*) from duckdb_views() where not internal") == [(0,)]
+    mute = "where schema_name = 'main' and not internal and coalesce(comment, '') = ''"
+    assert ask(published, f"select table_name from duckdb_tables() {mute}") == []
+    assert ask(published, f"select table_name, column_name from duckdb_columns() {mute}") == []
+    hourly = "select distinct hour_at from liquidations_hourly where exchange = 'gate' and not is_observed"
+    assert ask(published, hourly) == [(MISSING_HOUR.tz_localize(None),)]
+    kept = "select is_nullable from duckdb_columns() where table_name = 'market_hourly' and column_name = 'as_of'"
+    assert ask(published, kept) == [(False,)]
+
+
 def test_models_mean_what_their_unit_tests_say(published):
     from orchestration import manifest
 

@@ -8,6 +8,9 @@
 create or replace table main.dbt_invocation as
 select
     '{{ invocation_id }}' as invocation_id,
-    {{ results is not none and failed | length == 0 }} as is_successful
+    {{ results is not none and failed | length == 0 }} as is_successful;
+comment on table main.dbt_invocation is 'The invocation of dbt that built these tables';
+comment on column main.dbt_invocation.invocation_id is 'The id that dbt gave it';
+comment on column main.dbt_invocation.is_successful is 'Whether all of it succeeded';
 {% endif %}
 {% endmacro %}

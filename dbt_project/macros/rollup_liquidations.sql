@@ -1,19 +1,16 @@
 {# A flow: a week or month is the sum of its days. Days that the warehouse doesn't hold count as not observed. #}
 {% macro rollup_liquidations(grain) %}
-with daily as (
-    select
-        *,
-        cast(date_trunc('{{ grain }}', period_start_date) as date) as grain_start_date
-    from {{ ref('liquidations_daily') }}
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
 ),
 
-settings as (
-    select * from {{ ref('int_settings') }}
+liquidations_daily as (
+    select * from {{ ref('liquidations_daily') }}
 ),
 
-periods as (
+liquidation_sums as (
     select
-        grain_start_date as period_start_date,
+        cast(date_trunc('{{ grain }}', period_start_date) as date) as period_start_date,
         exchange,
         asset,
         sum(long_usd) as long_usd,
@@ -25,22 +22,18 @@ periods as (
         {{ worst_completeness('completeness') }} as completeness,
         sum(observed_hours) as observed_hours,
         sum(expected_hours) as held_hours,
+        sum(observed_hours) as complete_hours,
         max(instruments) as instruments
-    from daily
-    group by grain_start_date, exchange, asset
+    from liquidations_daily
+    group by cast(date_trunc('{{ grain }}', period_start_date) as date), exchange, asset
 ),
 
-passed as (
-    select
-        periods.*,
-        periods.instruments
-        * {{ hours_passed('periods.period_start_date', grain, 'settings.as_of') }} as expected_hours,
-        {{ is_closed('periods.period_start_date', grain, 'settings.as_of') }} as is_closed
-    from periods
-    cross join settings
-)
+{{ liquidations_tail('liquidation_sums', grain) }}
+{% endmacro %}
 
-select
+{# The columns that liquidations have at every grain. #}
+{% macro liquidations_tail(sums, grain) %}
+{% call rollup_tail(sums, grain) %}
     period_start_date,
     exchange,
     asset,
@@ -51,10 +44,5 @@ select
     cast(largest_usd as decimal(38, 6)) as largest_usd,
     cast(worst_hour_usd as decimal(38, 6)) as worst_hour_usd,
     case when held_hours = expected_hours then completeness else 'missing' end as completeness,
-    cast(observed_hours as bigint) as observed_hours,
-    cast(expected_hours as bigint) as expected_hours,
-    cast(instruments as bigint) as instruments,
-    cast(observed_hours as double) / expected_hours as observed_ratio,
-    is_closed and observed_hours = expected_hours as is_complete
-from passed
+{% endcall %}
 {% endmacro %}

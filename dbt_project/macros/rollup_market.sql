@@ -3,27 +3,30 @@
     the period's own stamps. Days that the warehouse doesn't hold count as not observed.
 #}
 {% macro rollup_market(grain) %}
-with settings as (
-    select * from {{ ref('int_settings') }}
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
 ),
 
-prices as (
+period_prices as (
     select * from {{ ref('int_market_periods') }}
-    where grain = '{{ grain }}'
 ),
 
-daily as (
+market_daily as (
+    select * from {{ ref('market_daily') }}
+),
+
+market_days as (
     select
-        daily.*,
-        cast(date_trunc('{{ grain }}', daily.period_start_date) as date) as grain_start_date,
-        {{ period_end_at('daily.period_start_date', 'day') }} >= least(
-            {{ period_end_at("date_trunc('" ~ grain ~ "', daily.period_start_date)", grain) }}, settings.as_of
+        market_daily.*,
+        cast(date_trunc('{{ grain }}', market_daily.period_start_date) as date) as grain_start_date,
+        {{ period_end_at('market_daily.period_start_date', 'day') }} >= least(
+            {{ period_end_at("date_trunc('" ~ grain ~ "', market_daily.period_start_date)", grain) }}, bounds.as_of
         ) as is_last_day
-    from {{ ref('market_daily') }} as daily
-    cross join settings
+    from market_daily
+    cross join bounds
 ),
 
-periods as (
+market_sums as (
     select
         grain_start_date as period_start_date,
         asset,
@@ -41,44 +44,43 @@ periods as (
         sum(expected_hours) as held_hours,
         max(instruments) as instruments,
         2 * sum(case when is_complete then 24 * instruments else 0 end) as complete_hours
-    from daily
+    from market_days
     group by grain_start_date, asset
 ),
 
-passed as (
+market_sums_and_prices as (
     select
-        periods.*,
-        2 * periods.instruments * {{ hours_passed('periods.period_start_date', grain, 'settings.as_of') }}
-            as expected_hours,
-        {{ is_closed('periods.period_start_date', grain, 'settings.as_of') }} as is_closed
-    from periods
-    cross join settings
-)
+        market_sums.*,
+        period_prices.price_open,
+        period_prices.price_close,
+        period_prices.return_ratio,
+        period_prices.realised_volatility,
+        period_prices.funding_rate_annualised
+    from market_sums
+    left join period_prices
+        on
+            market_sums.period_start_date = period_prices.period_start_date
+            and market_sums.asset = period_prices.asset
+            and period_prices.grain = '{{ grain }}'
+),
 
-select
-    passed.period_start_date,
-    passed.asset,
+{% call rollup_tail('market_sums_and_prices', grain, watched=2) %}
+    period_start_date,
+    asset,
     {% for figure in ["long_usd", "short_usd", "total_usd", "open_interest_usd"] -%}
-        cast(passed.{{ figure }} as decimal(38, 6)) as {{ figure }},
+        cast({{ figure }} as decimal(38, 6)) as {{ figure }},
     {% endfor -%}
-    cast(passed.open_interest_base as decimal(38, 12)) as open_interest_base,
-    cast(passed.change_usd as decimal(38, 6)) as change_usd,
+    cast(open_interest_base as decimal(38, 12)) as open_interest_base,
+    cast(change_usd as decimal(38, 6)) as change_usd,
     {% for effect in ["price", "position", "listing", "coverage"] -%}
-        cast(passed.{{ effect }}_effect_usd as decimal(38, 6)) as {{ effect }}_effect_usd,
+        cast({{ effect }}_effect_usd as decimal(38, 6)) as {{ effect }}_effect_usd,
     {% endfor -%}
-    prices.price_open,
-    prices.price_close,
-    prices.return_ratio,
-    prices.realised_volatility,
-    prices.funding_rate_annualised,
-    passed.exchanges,
-    case when passed.held_hours = passed.expected_hours then passed.completeness else 'missing' end as completeness,
-    cast(passed.observed_hours as bigint) as observed_hours,
-    cast(passed.expected_hours as bigint) as expected_hours,
-    cast(passed.instruments as bigint) as instruments,
-    cast(passed.observed_hours as double) / passed.expected_hours as observed_ratio,
-    passed.is_closed and passed.complete_hours = passed.expected_hours as is_complete
-from passed
-left join prices
-    on passed.period_start_date = prices.period_start_date and passed.asset = prices.asset
+    price_open,
+    price_close,
+    return_ratio,
+    realised_volatility,
+    funding_rate_annualised,
+    exchanges,
+    case when held_hours = expected_hours then completeness else 'missing' end as completeness,
+{% endcall %}
 {% endmacro %}

@@ -4,23 +4,28 @@
     observations from start to end: every midnight inside is in the mean of two days and counts once here.
 #}
 {% macro rollup_open_interest(grain) %}
-with settings as (
-    select * from {{ ref('int_settings') }}
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
 ),
 
-daily as (
+open_interest_daily as (
+    select * from {{ ref('open_interest_daily') }}
+),
+
+open_interest_days as (
     select
-        daily.*,
-        cast(date_trunc('{{ grain }}', daily.period_start_date) as date) as grain_start_date,
-        daily.period_start_date = cast(date_trunc('{{ grain }}', daily.period_start_date) as date) as is_first_day,
-        {{ period_end_at('daily.period_start_date', 'day') }} >= least(
-            {{ period_end_at("date_trunc('" ~ grain ~ "', daily.period_start_date)", grain) }}, settings.as_of
+        open_interest_daily.*,
+        cast(date_trunc('{{ grain }}', open_interest_daily.period_start_date) as date) as grain_start_date,
+        open_interest_daily.period_start_date
+        = cast(date_trunc('{{ grain }}', open_interest_daily.period_start_date) as date) as is_first_day,
+        {{ period_end_at('open_interest_daily.period_start_date', 'day') }} >= least(
+            {{ period_end_at("date_trunc('" ~ grain ~ "', open_interest_daily.period_start_date)", grain) }}, bounds.as_of
         ) as is_last_day
-    from {{ ref('open_interest_daily') }} as daily
-    cross join settings
+    from open_interest_daily
+    cross join bounds
 ),
 
-periods as (
+open_interest_sums as (
     select
         grain_start_date as period_start_date,
         exchange,
@@ -31,13 +36,14 @@ periods as (
             min(low_{{ unit }}) as low_{{ unit }},
             max(case when is_last_day then close_{{ unit }} end) as close_{{ unit }},
             (
-                sum(cast(mean_{{ unit }} as double) * observations)
-                - coalesce(sum(case when not is_first_day then cast(open_{{ unit }} as double) end), 0)
+                sum(mean_{{ unit }} * observations)
+                - coalesce(sum(case when not is_first_day then open_{{ unit }} end), 0)
             ) / nullif(
                 sum(case when mean_{{ unit }} is not null then observations end)
                 - count(case when not is_first_day then open_{{ unit }} end), 0
             ) as mean_{{ unit }},
         {% endfor %}
+        max(case when is_last_day then close_usd end) - max(case when is_first_day then open_usd end) as change_usd,
         coalesce(sum(price_effect_usd), 0) as price_effect_usd,
         coalesce(sum(position_effect_usd), 0) as position_effect_usd,
         coalesce(sum(listing_effect_usd), 0) as listing_effect_usd,
@@ -45,22 +51,11 @@ periods as (
         sum(observed_hours) as observed_hours,
         max(instruments) as instruments,
         count(case when is_complete then 1 end) * 24 * max(instruments) as complete_hours
-    from daily
+    from open_interest_days
     group by grain_start_date, exchange, asset
 ),
 
-passed as (
-    select
-        periods.*,
-        periods.close_usd - periods.open_usd as change_usd,
-        periods.instruments
-        * {{ hours_passed('periods.period_start_date', grain, 'settings.as_of') }} as expected_hours,
-        {{ is_closed('periods.period_start_date', grain, 'settings.as_of') }} as is_closed
-    from periods
-    cross join settings
-)
-
-select
+{% call rollup_tail('open_interest_sums', grain) %}
     period_start_date,
     exchange,
     asset,
@@ -80,10 +75,5 @@ select
     cast(change_usd - price_effect_usd - position_effect_usd - listing_effect_usd as decimal(38, 6))
         as coverage_effect_usd,
     cast(observations as bigint) as observations,
-    cast(observed_hours as bigint) as observed_hours,
-    cast(expected_hours as bigint) as expected_hours,
-    cast(instruments as bigint) as instruments,
-    cast(observed_hours as double) / expected_hours as observed_ratio,
-    is_closed and complete_hours = expected_hours as is_complete
-from passed
+{% endcall %}
 {% endmacro %}

@@ -1,7 +1,23 @@
 {{ config(meta={'dagster': {'ref': {'name': 'liquidations_daily', 'package': 'market_stress', 'version': none}}}) }}
 
-with settings as (
-    select * from {{ ref('int_settings') }}
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
+),
+
+instruments as (
+    select * from {{ ref('int_instruments') }}
+),
+
+liquidation_events as (
+    select * from {{ ref('stg_liquidations') }}
+),
+
+liquidation_totals as (
+    select * from {{ ref('stg_liquidation_totals') }}
+),
+
+liquidations_daily as (
+    select * from {{ ref('liquidations_daily') }}
 ),
 
 facts as (
@@ -11,8 +27,8 @@ facts as (
         cast(occurred_at as date) as period_start_date,
         notional_usd as events_usd,
         null as totals_usd
-    from {{ ref('stg_liquidations') }}
-    where occurred_at < (select settings.last_hour_at from settings)
+    from liquidation_events
+    where occurred_at < (select bounds.last_hour_at from bounds)
     union all
     select
         exchange,
@@ -20,11 +36,11 @@ facts as (
         cast(period_start_at as date) as period_start_date,
         null as events_usd,
         long_usd + short_usd as totals_usd
-    from {{ ref('stg_liquidation_totals') }}
-    where period_start_at < (select settings.last_hour_at from settings)
+    from liquidation_totals
+    where period_start_at < (select bounds.last_hour_at from bounds)
 ),
 
-sources as (
+daily_sources as (
     select
         facts.exchange,
         instruments.asset,
@@ -32,24 +48,28 @@ sources as (
         sum(facts.events_usd) as events_usd,
         sum(facts.totals_usd) as totals_usd
     from facts
-    inner join {{ ref('int_instruments') }} as instruments
+    inner join instruments
         on facts.exchange = instruments.exchange and facts.symbol = instruments.symbol
     group by facts.exchange, instruments.asset, facts.period_start_date
 )
 
 select
-    daily.period_start_date,
-    daily.exchange,
-    daily.asset,
-    daily.total_usd,
-    sources.events_usd,
-    sources.totals_usd
-from {{ ref('liquidations_daily') }} as daily
-left join sources
+    liquidations_daily.period_start_date,
+    liquidations_daily.exchange,
+    liquidations_daily.asset,
+    liquidations_daily.total_usd,
+    daily_sources.events_usd,
+    daily_sources.totals_usd
+from liquidations_daily
+left join daily_sources
     on
-        daily.exchange = sources.exchange
-        and daily.asset = sources.asset
-        and daily.period_start_date = sources.period_start_date
+        liquidations_daily.exchange = daily_sources.exchange
+        and liquidations_daily.asset = daily_sources.asset
+        and liquidations_daily.period_start_date = daily_sources.period_start_date
 where
-    coalesce(daily.total_usd, 0) not in (coalesce(sources.events_usd, 0), coalesce(sources.totals_usd, 0))
-    or (daily.total_usd is null and coalesce(sources.events_usd, sources.totals_usd) is not null)
+    coalesce(liquidations_daily.total_usd, 0)
+    not in (coalesce(daily_sources.events_usd, 0), coalesce(daily_sources.totals_usd, 0))
+    or (
+        liquidations_daily.total_usd is null
+        and coalesce(daily_sources.events_usd, daily_sources.totals_usd) is not null
+    )

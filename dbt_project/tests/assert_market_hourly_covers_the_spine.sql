@@ -1,33 +1,41 @@
 {{ config(meta={'dagster': {'ref': {'name': 'market_hourly', 'package': 'market_stress', 'version': none}}}) }}
 -- No as-of row is later than the clock, and every watched asset and ALL has a row at every hour of the spine.
-with settings as (
-    select * from {{ ref('int_settings') }}
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
 ),
 
-expected as (
-    select distinct asset from {{ ref('int_instruments') }}
+instruments as (
+    select * from {{ ref('int_instruments') }}
+),
+
+hours as (
+    select * from {{ ref('int_hours') }}
+),
+
+market_hourly as (
+    select * from {{ ref('market_hourly') }}
+),
+
+expected_assets as (
+    select distinct asset from instruments
     union all
     select 'ALL' as asset
 ),
 
-hours as (
-    select hour_at + interval 1 hour as as_of from {{ ref('int_hours') }}
-),
-
-spine as (
+expected_rows as (
     select
-        hours.as_of,
-        expected.asset
+        hours.hour_at + interval 1 hour as as_of,
+        expected_assets.asset
     from hours
-    cross join expected
+    cross join expected_assets
 )
 
 select
-    spine.as_of as expected_as_of,
-    hourly.as_of,
-    hourly.asset
-from spine
-full outer join {{ ref('market_hourly') }} as hourly
-    on spine.as_of = hourly.as_of and spine.asset = hourly.asset
-cross join settings
-where spine.as_of is null or hourly.as_of is null or hourly.as_of > settings.as_of
+    expected_rows.as_of as expected_as_of,
+    market_hourly.as_of,
+    market_hourly.asset
+from expected_rows
+full outer join market_hourly
+    on expected_rows.as_of = market_hourly.as_of and expected_rows.asset = market_hourly.asset
+cross join bounds
+where expected_rows.as_of is null or market_hourly.as_of is null or market_hourly.as_of > bounds.as_of

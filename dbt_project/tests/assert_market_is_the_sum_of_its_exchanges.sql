@@ -1,6 +1,6 @@
 {{ config(meta={'dagster': {'ref': {'name': 'market_daily', 'package': 'market_stress', 'version': none}}}) }}
 -- A market figure is the sum over exchanges of what was observed, to the cent.
-with exchanges as (
+with figures_of_exchanges as (
     {% for grain in ["daily", "weekly", "monthly"] -%}
         select
             '{{ grain }}' as grain,
@@ -27,7 +27,7 @@ with exchanges as (
     {% endfor %}
 ),
 
-sums as (
+sums_of_exchanges as (
     select
         grain,
         period_start_date,
@@ -37,11 +37,11 @@ sums as (
         sum(total_usd) as total_usd,
         sum(open_interest_usd) as open_interest_usd,
         sum(open_interest_base) as open_interest_base
-    from exchanges
+    from figures_of_exchanges
     group by grain, period_start_date, asset
 ),
 
-market as (
+figures_of_market as (
     {% for grain in ["daily", "weekly", "monthly"] -%}
         select
             '{{ grain }}' as grain,
@@ -59,13 +59,13 @@ market as (
 )
 
 (
-    select * from sums
+    select * from sums_of_exchanges
     except
-    select * from market
+    select * from figures_of_market
 )
 union all
 (
-    select * from market
+    select * from figures_of_market
     except
-    select * from sums
+    select * from sums_of_exchanges
 )

@@ -1,13 +1,17 @@
 {{ config(meta={'dagster': {'ref': {'name': 'open_interest_daily', 'package': 'market_stress', 'version': none}}}) }}
 
+with open_interest_daily as (
+    select * from {{ ref('open_interest_daily') }}
+)
+
 select
     today.period_start_date,
     today.exchange,
     today.asset,
     yesterday.close_usd as close_before_usd,
     today.open_usd
-from {{ ref('open_interest_daily') }} as today
-inner join {{ ref('open_interest_daily') }} as yesterday
+from open_interest_daily as today
+inner join open_interest_daily as yesterday
     on
         today.exchange = yesterday.exchange
         and today.asset = yesterday.asset

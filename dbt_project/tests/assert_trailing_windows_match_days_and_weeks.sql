@@ -1,27 +1,39 @@
 {{ config(meta={'dagster': {'ref': {'name': 'market_hourly', 'package': 'market_stress', 'version': none}}}) }}
 -- As of midnight, the trailing 24 h are the day before and the trailing 168 h the week before, to the cent, and open
 -- interest is that day's close.
-with hourly as (
+with market_hourly as (
+    select * from {{ ref('market_hourly') }}
+),
+
+market_daily as (
+    select * from {{ ref('market_daily') }}
+),
+
+market_weekly as (
+    select * from {{ ref('market_weekly') }}
+),
+
+midnight_rows as (
     select
         *,
         cast(as_of - interval 24 hour as date) as day_date,
         cast(as_of - interval 168 hour as date) as week_date
-    from {{ ref('market_hourly') }}
+    from market_hourly
     where as_of = date_trunc('day', as_of)
 )
 
 select
-    hourly.as_of,
-    hourly.asset
-from hourly
-inner join {{ ref('market_daily') }} as daily
-    on hourly.asset = daily.asset and hourly.day_date = daily.period_start_date
-left join {{ ref('market_weekly') }} as weekly
-    on hourly.asset = weekly.asset and hourly.week_date = weekly.period_start_date
+    midnight_rows.as_of,
+    midnight_rows.asset
+from midnight_rows
+inner join market_daily
+    on midnight_rows.asset = market_daily.asset and midnight_rows.day_date = market_daily.period_start_date
+left join market_weekly
+    on midnight_rows.asset = market_weekly.asset and midnight_rows.week_date = market_weekly.period_start_date
 where
-    hourly.long_usd_24h is distinct from daily.long_usd
-    or hourly.short_usd_24h is distinct from daily.short_usd
-    or hourly.open_interest_usd is distinct from daily.open_interest_usd
-    or hourly.completeness_24h <> daily.completeness
-    or weekly.asset is not null and hourly.long_usd_7d is distinct from weekly.long_usd
-    or weekly.asset is not null and hourly.short_usd_7d is distinct from weekly.short_usd
+    midnight_rows.long_usd_24h is distinct from market_daily.long_usd
+    or midnight_rows.short_usd_24h is distinct from market_daily.short_usd
+    or midnight_rows.open_interest_usd is distinct from market_daily.open_interest_usd
+    or midnight_rows.completeness_24h <> market_daily.completeness
+    or market_weekly.asset is not null and midnight_rows.long_usd_7d is distinct from market_weekly.long_usd
+    or market_weekly.asset is not null and midnight_rows.short_usd_7d is distinct from market_weekly.short_usd

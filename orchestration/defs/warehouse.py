@@ -4,10 +4,12 @@ Here belongs one build as Dagster sees it. What a model holds stands in the dbt 
 mean for publishing in `quality`.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
 
 import dagster as dg
@@ -20,9 +22,9 @@ from orchestration.settings import Settings
 
 DECLARED = {
     "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
-    "feeds": "What each exchange serves of each dataset, and why it does not serve the rest.",
-    "feed_epochs": "What each liquidation feed is worth, and since when.",
-    "settings": "The as-of clock of the build and the score's warm-up.",
+    "capabilities": "What each exchange serves of each dataset, and why it does not serve the rest.",
+    "completeness_epochs": "What each exchange's liquidations are worth, and since when.",
+    "build": "The as-of clock of the build and the score's warm-up.",
 }
 
 
@@ -35,12 +37,21 @@ def dbt_models() -> dg.AssetsDefinition:
     project = dbt_project()
     manifest.parse(Settings.from_environment().home)
 
-    @dbt_assets(manifest=project.manifest_path, name="dbt_models", project=project, pool=WAREHOUSE_POOL)
+    @dbt_assets(manifest=_parsed(project.manifest_path), name="dbt_models", project=project, pool=WAREHOUSE_POOL)
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
         with working_for(context.op_execution_context):
             yield from _build(context, dbt)
 
     return models
+
+
+def _parsed(path: Path) -> dict:
+    """The manifest with every test's description also in its meta, where Dagster looks for that of a check."""
+    parsed = json.loads(path.read_text())
+    for node in parsed["nodes"].values():
+        if node["resource_type"] == "test":
+            node["meta"] = node["meta"] | {"description": node["description"]}
+    return parsed
 
 
 def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:

@@ -1,4 +1,4 @@
-"""What dbt reads besides raw facts: the watch list, the declared nature of feeds, and the as-of clock of a build.
+"""What dbt reads besides raw facts: the watch list, what exchanges declare, and the terms of a build.
 
 Here belongs what is declared, written down before every build. What was observed lies in `facts`.
 """
@@ -15,7 +15,7 @@ from orchestration.lake.files import connect, write_parquet
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
-    """Writes universe/{watched,feeds,feed_epochs,settings}.parquet; the build is as of the last full hour at `now`."""
+    """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet, as of the last full hour at `now`."""
     import pyarrow
 
     listings = f"""
@@ -24,12 +24,12 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
         except select exchange, symbol from {raw_glob(home, "instruments")}
     """
     unlisted = set(connect().execute(listings).fetchall())
-    settings = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
+    build = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
     tables = {
         "watched": watched(watch, unlisted),
-        "feeds": feeds(),
-        "feed_epochs": feed_epochs(),
-        "settings": pd.DataFrame(settings),
+        "capabilities": capabilities(),
+        "completeness_epochs": completeness_epochs(),
+        "build": pd.DataFrame(build),
     }
     for name, frame in tables.items():
         write_parquet(pyarrow.Table.from_pandas(frame, preserve_index=False), home / "universe" / f"{name}.parquet")
@@ -46,7 +46,7 @@ def watched(watch: universe.Universe, unlisted: set[tuple[str, str]]) -> pd.Data
     return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
 
 
-def feeds() -> pd.DataFrame:
+def capabilities() -> pd.DataFrame:
     """exchange, dataset, is_served, note: what every exchange serves over REST, and why it doesn't serve the rest."""
     rows = [
         (exchange, dataset, feed.served, feed.note)
@@ -56,8 +56,8 @@ def feeds() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["exchange", "dataset", "is_served", "note"])
 
 
-def feed_epochs() -> pd.DataFrame:
-    """exchange, dataset, since_at (UTC), completeness: the declared nature of every liquidation feed."""
+def completeness_epochs() -> pd.DataFrame:
+    """exchange, dataset, since_at (UTC), completeness: the declared nature of an exchange's liquidations."""
     rows = [
         (exchange, epoch.dataset, epoch.since, epoch.completeness)
         for exchange, declaration in declared().items()

@@ -1,9 +1,8 @@
-"""The warehouse that users open: published by one rename, read-only ever after.
+"""The warehouse that users open: marts only, published by one rename, read-only ever after.
 
 Here belongs how build.duckdb becomes warehouse.duckdb. Whether it may is decided by the gate (`defs.quality`).
 """
 
-import shutil
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,17 +16,28 @@ if TYPE_CHECKING:
 
 
 def publish(home: Path, market_stress: "pd.DataFrame", keep_days: int, now: datetime) -> Path:
-    """Publishes build.duckdb plus `market_stress` as warehouse.duckdb by one rename, so readers see no half-built file.
+    """Publishes the marts of build.duckdb and `market_stress` as warehouse.duckdb by one rename.
 
-    The warehouse before stays in published/ for `keep_days` days.
+    They are written into a fresh file, since what is dropped from a copy leaves its pages behind; readers see no
+    half-built one. Tables and columns keep their comments, those of `market_stress` are its contract's. The warehouse
+    before stays in published/ for `keep_days` days.
     """
+    from orchestration import contracts
+
     warehouse, draft = home / "warehouse.duckdb", home / "warehouse.duckdb.draft"
-    shutil.copyfile(home / "build.duckdb", draft)
+    draft.unlink(missing_ok=True)
     with connect(draft) as connection:
+        connection.execute(f"attach {_literal(str(home / 'build.duckdb'))} as build (read_only)")
+        _copy_marts(connection)
         connection.register("market_stress_rows", market_stress)
-        connection.execute("create or replace table main.market_stress as select * from market_stress_rows")
-        connection.execute("drop schema if exists staging cascade")
+        connection.execute("create table market_stress as select * from market_stress_rows")
         connection.unregister("market_stress_rows")
+        terms = contracts.contract("market_stress")
+        _comment(connection, "table", '"market_stress"', terms.description)
+        for column in terms.properties:
+            if column["name"] in market_stress.columns:
+                _comment(connection, "column", f'"market_stress"."{column["name"]}"', column["description"])
+        connection.execute("detach build")
         connection.execute("checkpoint")
     sync(draft)
     if warehouse.exists():
@@ -42,6 +52,30 @@ def publish(home: Path, market_stress: "pd.DataFrame", keep_days: int, now: date
     draft.replace(warehouse)
     _forget_old(home / "published", keep_days)
     return warehouse
+
+
+def _copy_marts(connection: "duckdb.DuckDBPyConnection") -> None:
+    """The tables of build's schema main, with their constraints, rows and comments."""
+    where = "where database_name = 'build' and schema_name = 'main'"
+    for table, definition, comment in connection.execute(
+        f"select table_name, sql, comment from duckdb_tables() {where}"
+    ).fetchall():
+        connection.execute(definition)
+        connection.execute(f'insert into "{table}" select * from build.main."{table}"')
+        _comment(connection, "table", f'"{table}"', comment)
+    for table, column, comment in connection.execute(
+        f"select table_name, column_name, comment from duckdb_columns() {where} and not internal"
+    ).fetchall():
+        _comment(connection, "column", f'"{table}"."{column}"', comment)
+
+
+def _comment(connection: "duckdb.DuckDBPyConnection", kind: str, name: str, comment: str | None) -> None:
+    if comment:
+        connection.execute(f"comment on {kind} {name} is {_literal(comment.strip())}")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def row_counts(home: Path) -> dict[str, int]:

@@ -1,7 +1,11 @@
 {# Liquidations and effects of a week or month are the sums of its days, to the cent. #}
 {% test market_sums_to_daily(model) %}
 {% set grain = {'weekly': 'week', 'monthly': 'month'}[model.identifier.split('_')[-1]] %}
-with days as (
+with market_daily as (
+    select * from {{ ref('market_daily') }}
+),
+
+sums_of_market_days as (
     select
         cast(date_trunc('{{ grain }}', period_start_date) as date) as period_start_date,
         asset,
@@ -13,11 +17,11 @@ with days as (
         sum(position_effect_usd) as position_effect_usd,
         sum(listing_effect_usd) as listing_effect_usd,
         sum(coverage_effect_usd) as coverage_effect_usd
-    from {{ ref('market_daily') }}
+    from market_daily
     group by cast(date_trunc('{{ grain }}', period_start_date) as date), asset
 ),
 
-market as (
+rolled_up_market as (
     select
         period_start_date,
         asset,
@@ -33,14 +37,14 @@ market as (
 )
 
 (
-    select * from days
+    select * from sums_of_market_days
     except
-    select * from market
+    select * from rolled_up_market
 )
 union all
 (
-    select * from market
+    select * from rolled_up_market
     except
-    select * from days
+    select * from sums_of_market_days
 )
 {% endtest %}

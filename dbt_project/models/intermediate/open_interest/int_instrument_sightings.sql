@@ -1,0 +1,57 @@
+with instrument_open_interest as (
+    select * from {{ ref('int_open_interest_hourly') }}
+),
+
+prices as (
+    select * from {{ ref('int_prices_hourly') }}
+),
+
+coverage as (
+    select * from {{ ref('stg_coverage') }}
+),
+
+sightings as (
+    select
+        exchange,
+        symbol,
+        observed_at as first_at,
+        observed_at as last_at
+    from instrument_open_interest
+    union all
+    select
+        exchange,
+        symbol,
+        as_of - interval 1 hour as first_at,
+        as_of as last_at
+    from prices
+),
+
+seen as (
+    select
+        exchange,
+        symbol,
+        min(first_at) as first_seen_at,
+        max(last_at) as last_seen_at
+    from sightings
+    group by exchange, symbol
+),
+
+unlisted as (
+    select
+        exchange,
+        symbol,
+        max(end_at) as unlisted_at
+    from coverage
+    where dataset = 'instruments' and state = 'unavailable'
+    group by exchange, symbol
+)
+
+select
+    seen.exchange,
+    seen.symbol,
+    seen.first_seen_at,
+    seen.last_seen_at,
+    unlisted.unlisted_at
+from seen
+left join unlisted
+    on seen.exchange = unlisted.exchange and seen.symbol = unlisted.symbol

@@ -1,0 +1,205 @@
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
+),
+
+dataset_sources as (
+    select * from {{ ref('int_dataset_sources') }}
+),
+
+liquidations_daily as (
+    select * from {{ ref('liquidations_daily') }}
+),
+
+open_interest_daily as (
+    select * from {{ ref('open_interest_daily') }}
+),
+
+prices as (
+    select * from {{ ref('int_prices_hourly') }}
+),
+
+funding as (
+    select * from {{ ref('int_funding_hourly') }}
+),
+
+receipts_daily as (
+    select * from {{ ref('int_coverage_daily') }}
+),
+
+-- what the marts count as observed; of funding the hours in which a rate was in force from start to end
+observed_days as (
+    select
+        period_start_date,
+        exchange,
+        'liquidations' as dataset,
+        asset,
+        observed_hours
+    from liquidations_daily
+    union all
+    select
+        period_start_date,
+        exchange,
+        'open_interest' as dataset,
+        asset,
+        observed_hours
+    from open_interest_daily
+    union all
+    select
+        cast(as_of - interval 1 hour as date) as period_start_date,
+        exchange,
+        'candles' as dataset,
+        asset,
+        count(*) as observed_hours
+    from prices
+    group by cast(as_of - interval 1 hour as date), exchange, asset
+    union all
+    select
+        cast(as_of as date) as period_start_date,
+        exchange,
+        'funding_rates' as dataset,
+        asset,
+        count(*) as observed_hours
+    from funding
+    where
+        as_of < (select bounds.last_hour_at from bounds)
+        and as_of + interval 1 hour <= settled_at + (interval_hours + 1) * interval 1 hour
+    group by cast(as_of as date), exchange, asset
+),
+
+receipt_states as (
+    select
+        period_start_date,
+        exchange,
+        dataset,
+        asset,
+        {% for state in ["complete", "partial", "failed", "unavailable"] -%}
+            sum(case when state = '{{ state }}' then hours else 0 end) as hours_{{ state }},
+        {% endfor -%}
+        sum(hours) as hours_asked
+    from receipts_daily
+    group by period_start_date, exchange, dataset, asset
+),
+
+datasets as (
+    select
+        exchange,
+        mart_dataset as dataset,
+        min_by(silence, preference) as silence
+    from dataset_sources
+    where is_explaining
+    group by exchange, mart_dataset
+),
+
+dataset_days as (
+    select
+        liquidations_daily.period_start_date,
+        liquidations_daily.exchange,
+        datasets.dataset,
+        liquidations_daily.asset,
+        liquidations_daily.expected_hours as hours_expected,
+        datasets.silence,
+        coalesce(observed_days.observed_hours, 0) as hours_observed,
+        {% for state in ["complete", "partial", "failed", "unavailable"] -%}
+            coalesce(receipt_states.hours_{{ state }}, 0) as hours_{{ state }},
+        {% endfor -%}
+        liquidations_daily.expected_hours - coalesce(receipt_states.hours_asked, 0) as hours_never_asked
+    from liquidations_daily
+    inner join datasets on liquidations_daily.exchange = datasets.exchange
+    left join observed_days
+        on
+            liquidations_daily.period_start_date = observed_days.period_start_date
+            and liquidations_daily.exchange = observed_days.exchange
+            and liquidations_daily.asset = observed_days.asset
+            and datasets.dataset = observed_days.dataset
+    left join receipt_states
+        on
+            liquidations_daily.period_start_date = receipt_states.period_start_date
+            and liquidations_daily.exchange = receipt_states.exchange
+            and liquidations_daily.asset = receipt_states.asset
+            and datasets.dataset = receipt_states.dataset
+),
+
+-- Rows may be there without a receipt, so silence is no more than what is missing and not explained. What is left then
+-- was answered as complete and yet lacks its bar.
+missing as (
+    select
+        *,
+        hours_expected - hours_observed - hours_partial - hours_failed - hours_unavailable as hours_unexplained
+    from dataset_days
+    where hours_observed < hours_expected
+),
+
+gaps as (
+    select
+        receipts_daily.period_start_date,
+        receipts_daily.exchange,
+        receipts_daily.dataset,
+        receipts_daily.asset,
+        receipts_daily.state,
+        receipts_daily.reason,
+        receipts_daily.hours
+    from receipts_daily
+    inner join missing
+        on
+            receipts_daily.period_start_date = missing.period_start_date
+            and receipts_daily.exchange = missing.exchange
+            and receipts_daily.dataset = missing.dataset
+            and receipts_daily.asset = missing.asset
+    where receipts_daily.state <> 'complete'
+    union all
+    select
+        period_start_date,
+        exchange,
+        dataset,
+        asset,
+        'never asked' as state,
+        silence as reason,
+        least(hours_never_asked, hours_unexplained) as hours
+    from missing
+    where hours_never_asked > 0 and hours_unexplained > 0
+    union all
+    select
+        period_start_date,
+        exchange,
+        dataset,
+        asset,
+        'absent' as state,
+        'asked, but the exchange gave no row' as reason,
+        hours_unexplained - hours_never_asked as hours
+    from missing
+    where hours_unexplained > hours_never_asked
+),
+
+reasons as (
+    select
+        period_start_date,
+        exchange,
+        dataset,
+        asset,
+        min_by(reason, (-hours, reason)) as reason,
+        array_agg(
+            struct_pack(state := state, reason := reason, hours := cast(hours as bigint))
+            order by hours desc, reason asc
+        ) as gaps
+    from gaps
+    group by period_start_date, exchange, dataset, asset
+)
+
+select
+    dataset_days.period_start_date,
+    dataset_days.exchange,
+    dataset_days.dataset,
+    dataset_days.asset,
+    {% for state in ["complete", "partial", "failed", "unavailable", "never_asked", "observed", "expected"] -%}
+        cast(dataset_days.hours_{{ state }} as bigint) as hours_{{ state }},
+    {% endfor -%}
+    cast(dataset_days.hours_observed as double) / dataset_days.hours_expected as observed_ratio,
+    reasons.reason,
+    coalesce(reasons.gaps, []) as gaps
+from dataset_days
+left join reasons
+    on
+        dataset_days.period_start_date = reasons.period_start_date
+        and dataset_days.exchange = reasons.exchange
+        and dataset_days.dataset = reasons.dataset
+        and dataset_days.asset = reasons.asset

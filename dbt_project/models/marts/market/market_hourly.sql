@@ -1,0 +1,169 @@
+with bounds as (
+    select * from {{ ref('int_spine_bounds') }}
+),
+
+panel as (
+    select * from {{ ref('int_panel_hourly') }}
+),
+
+market as (
+    select * from {{ ref('int_market_hourly') }}
+),
+
+peaks as (
+    select * from {{ ref('int_panel_peaks') }}
+),
+
+-- the price effect is rounded once and the position effect is what remains; a quantity of zero has no price to move
+split as (
+    select
+        *,
+        case
+            when open_interest_usd + open_interest_24h_ago_usd is not null and quantity + quantity_24h_ago is not null
+                then coalesce({{ usd('quantity_24h_ago * (open_interest_price - open_interest_price_24h_ago)') }}, 0)
+        end as price_effect_24h_usd,
+        case
+            when open_interest_usd + open_interest_28d_ago_usd is not null and quantity + quantity_28d_ago is not null
+                then coalesce({{ usd('quantity_28d_ago * (open_interest_price - open_interest_price_28d_ago)') }}, 0)
+        end as price_effect_28d_usd
+    from panel
+),
+
+-- per asset, and for ALL over every instrument at once
+hourly_figures as (
+    select
+        as_of,
+        coalesce(asset, 'ALL') as asset,
+        count(*) as instruments,
+        array_sort(array_agg(exchange || ':' || symbol) filter (where close is not null)) as price_panel,
+        count(*) filter (where is_liquidations_observed) as observed_instruments,
+        max(completeness_rank) as completeness_rank,
+        sum(long_usd) as long_usd,
+        sum(short_usd) as short_usd,
+        sum(open_interest_24h_ago_usd) as weight_24h_usd,
+        sum(open_interest_7d_ago_usd) as weight_7d_usd,
+        median(return_24h_ratio) as return_24h_ratio,
+        median(return_7d_ratio) as return_7d_ratio,
+        sum(open_interest_usd) filter (where open_interest_24h_ago_usd is not null)
+        / nullif(sum(open_interest_24h_ago_usd) filter (where open_interest_usd is not null), 0)
+        - 1 as open_interest_change_24h_ratio,
+        sum(open_interest_usd) filter (where open_interest_7d_ago_usd is not null)
+        / nullif(sum(open_interest_7d_ago_usd) filter (where open_interest_usd is not null), 0)
+        - 1 as open_interest_change_7d_ratio,
+        sum(open_interest_usd) filter (where open_interest_28d_ago_usd is not null)
+        / nullif(sum(open_interest_28d_ago_usd) filter (where open_interest_usd is not null), 0)
+        - 1 as open_interest_change_28d_ratio,
+        sum(open_interest_usd) filter (where open_interest_30d_ago_usd is not null)
+        / nullif(sum(open_interest_30d_ago_usd) filter (where open_interest_usd is not null), 0)
+        - 1 as open_interest_change_30d_ratio,
+        sum(price_effect_24h_usd) as price_effect_24h_end_to_end_usd,
+        sum(open_interest_usd - open_interest_24h_ago_usd - price_effect_24h_usd)
+            as position_effect_24h_end_to_end_usd,
+        sum(open_interest_24h_ago_usd) filter (where price_effect_24h_usd is not null) as open_interest_start_24h_usd,
+        sum(price_effect_28d_usd) as price_effect_28d_end_to_end_usd,
+        sum(open_interest_usd - open_interest_28d_ago_usd - price_effect_28d_usd)
+            as position_effect_28d_end_to_end_usd,
+        sum(open_interest_28d_ago_usd) filter (where price_effect_28d_usd is not null) as open_interest_start_28d_usd
+    from split
+    group by grouping sets ((as_of, asset), (as_of))
+),
+
+-- the spine has no gaps, so n rows are n hours; hours before it count as not observed. Its first stamp closes no hour
+windows as (
+    select
+        *,
+        sum(long_usd) over last_24h as long_usd_24h,
+        sum(short_usd) over last_24h as short_usd_24h,
+        max(long_usd + short_usd) over last_24h as worst_hour_usd_24h,
+        sum(observed_instruments) over last_24h / (24 * instruments) as observed_ratio_24h,
+        case when count(*) over last_24h < 24 then 3 else max(completeness_rank) over last_24h end
+            as completeness_rank_24h,
+        sum(long_usd) over last_7d as long_usd_7d,
+        sum(short_usd) over last_7d as short_usd_7d,
+        sum(observed_instruments) over last_7d / (168 * instruments) as observed_ratio_7d,
+        case when count(*) over last_7d < 168 then 3 else max(completeness_rank) over last_7d end
+            as completeness_rank_7d,
+        sum(long_usd) over last_30d as long_usd_30d,
+        sum(short_usd) over last_30d as short_usd_30d,
+        sum(observed_instruments) over last_30d / (720 * instruments) as observed_ratio_30d,
+        case when count(*) over last_30d < 720 then 3 else max(completeness_rank) over last_30d end
+            as completeness_rank_30d
+    from hourly_figures
+    where as_of > (select bounds.first_hour_at from bounds)
+    window
+        last_24h as (partition by asset order by as_of rows between 23 preceding and current row),
+        last_7d as (partition by asset order by as_of rows between 167 preceding and current row),
+        last_30d as (partition by asset order by as_of rows between 719 preceding and current row)
+),
+
+all_returns as (
+    select
+        as_of,
+        'ALL' as asset,
+        {{ sum_in_order('return_24h_ratio * weight_24h_usd') }}
+        / nullif(sum(weight_24h_usd) filter (where return_24h_ratio is not null), 0) as return_24h_ratio,
+        {{ sum_in_order('return_7d_ratio * weight_7d_usd') }}
+        / nullif(sum(weight_7d_usd) filter (where return_7d_ratio is not null), 0) as return_7d_ratio
+    from hourly_figures
+    where asset != 'ALL'
+    group by as_of
+),
+
+final as (
+    select
+        windows.as_of,
+        windows.asset,
+        market.price,
+        case when windows.asset = 'ALL' then all_returns.return_24h_ratio else windows.return_24h_ratio end
+            as return_24h_ratio,
+        case when windows.asset = 'ALL' then all_returns.return_7d_ratio else windows.return_7d_ratio end
+            as return_7d_ratio,
+        cast(windows.long_usd_24h as decimal(38, 6)) as long_usd_24h,
+        cast(windows.short_usd_24h as decimal(38, 6)) as short_usd_24h,
+        cast(windows.long_usd_7d as decimal(38, 6)) as long_usd_7d,
+        cast(windows.short_usd_7d as decimal(38, 6)) as short_usd_7d,
+        cast(windows.long_usd_30d as decimal(38, 6)) as long_usd_30d,
+        cast(windows.short_usd_30d as decimal(38, 6)) as short_usd_30d,
+        cast(windows.worst_hour_usd_24h as decimal(38, 6)) as worst_hour_usd_24h,
+        cast(windows.observed_ratio_24h as double) as observed_ratio_24h,
+        cast(windows.observed_ratio_7d as double) as observed_ratio_7d,
+        cast(windows.observed_ratio_30d as double) as observed_ratio_30d,
+        case windows.completeness_rank_24h
+            when 0 then 'complete' when 1 then 'totals' when 2 then 'sampled' else 'missing'
+        end
+            as completeness_24h,
+        case windows.completeness_rank_7d
+            when 0 then 'complete' when 1 then 'totals' when 2 then 'sampled' else 'missing'
+        end
+            as completeness_7d,
+        case windows.completeness_rank_30d
+            when 0 then 'complete' when 1 then 'totals' when 2 then 'sampled' else 'missing'
+        end
+            as completeness_30d,
+        cast(market.open_interest_usd as decimal(38, 6)) as open_interest_usd,
+        cast(market.open_interest_base as decimal(38, 12)) as open_interest_base,
+        cast(windows.open_interest_change_24h_ratio as double) as open_interest_change_24h_ratio,
+        cast(windows.open_interest_change_7d_ratio as double) as open_interest_change_7d_ratio,
+        cast(windows.open_interest_change_28d_ratio as double) as open_interest_change_28d_ratio,
+        cast(windows.open_interest_change_30d_ratio as double) as open_interest_change_30d_ratio,
+        cast(windows.open_interest_start_24h_usd as decimal(38, 6)) as open_interest_start_24h_usd,
+        cast(windows.price_effect_24h_end_to_end_usd as decimal(38, 6)) as price_effect_24h_end_to_end_usd,
+        cast(windows.position_effect_24h_end_to_end_usd as decimal(38, 6)) as position_effect_24h_end_to_end_usd,
+        cast(windows.open_interest_start_28d_usd as decimal(38, 6)) as open_interest_start_28d_usd,
+        cast(windows.price_effect_28d_end_to_end_usd as decimal(38, 6)) as price_effect_28d_end_to_end_usd,
+        cast(windows.position_effect_28d_end_to_end_usd as decimal(38, 6)) as position_effect_28d_end_to_end_usd,
+        cast(peaks.fall_from_peak_28d_ratio as double) as fall_from_peak_28d_ratio,
+        cast(peaks.fall_from_peak_90d_ratio as double) as fall_from_peak_90d_ratio,
+        cast(peaks.fall_from_peak_all_ratio as double) as fall_from_peak_all_ratio,
+        peaks.peak_at,
+        peaks.panel_since_at,
+        coalesce(peaks.panel, []) as panel,
+        coalesce(windows.price_panel, []) as price_panel,
+        cast(windows.instruments as bigint) as instruments
+    from windows
+    inner join market on windows.as_of = market.as_of and windows.asset = market.asset
+    left join peaks on windows.as_of = peaks.as_of and windows.asset = peaks.asset
+    left join all_returns on windows.as_of = all_returns.as_of and windows.asset = all_returns.asset
+)
+
+select * from final
