@@ -47,6 +47,15 @@ def test_every_dbt_test_is_a_check_that_the_gate_reads(manifest):
     assert all(spec.description for spec in dbt_models().check_specs)
 
 
+def test_storage_of_a_mart_is_the_table_that_users_read(definitions):
+    stored = {
+        spec.key.path[-1]: spec.metadata.get("dagster/table_name") for spec in definitions.resolve_all_asset_specs()
+    }
+    assert stored["market_hourly"] == "warehouse.main.market_hourly"
+    assert stored["market_stress"] == "warehouse.main.market_stress"
+    assert stored["int_panel_hourly"] == "build.intermediate.int_panel_hourly"
+
+
 def test_every_model_lies_in_the_area_that_may_read_it(manifest):
     """Marts are for everybody, other models for the warehouse, and a private one for its own area alone."""
     for node in manifest["nodes"].values():

@@ -20,6 +20,7 @@ from orchestration.settings import Settings
     kinds={"python", "duckdb"},
     owners=OWNERS,
     pool=WAREHOUSE_POOL,
+    metadata={"dagster/table_name": "warehouse.main.market_stress"},
 )
 def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """The market-stress score by as-of hour and asset, and with it the published warehouse.

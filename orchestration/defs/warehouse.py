@@ -42,7 +42,15 @@ def dbt_models() -> dg.AssetsDefinition:
         with working_for(context.op_execution_context):
             yield from _build(context, dbt)
 
-    return models
+    return models.map_asset_specs(_where_it_is_read)
+
+
+def _where_it_is_read(spec: dg.AssetSpec) -> dg.AssetSpec:
+    """A mart with the table that users read, which is the published one, not that of the build."""
+    _, schema, table = spec.metadata["dagster/table_name"].split(".")
+    if schema != "main":
+        return spec
+    return spec.merge_attributes(metadata={"dagster/table_name": f"warehouse.{schema}.{table}"})
 
 
 def _parsed(path: Path) -> dict:
