@@ -174,9 +174,10 @@ def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
 
 
 def _served_spec(exchange: str, dataset: str, days: dg.PartitionsDefinition) -> dg.AssetSpec:
+    feed = declared()[exchange].feeds[dataset]
     return _spec(
         raw_key(exchange, dataset),
-        description=f"{DESCRIPTIONS[dataset]} {exchange}: {declared()[exchange].feeds[dataset].note}.",
+        description=f"{DESCRIPTIONS[dataset]} From {feed.endpoint}: {feed.note}.",
         group_name=exchange,
         kinds={"ccxt", "parquet"},
         partitions_def=days,
