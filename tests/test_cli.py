@@ -55,7 +55,7 @@ def run(tmp_path, monkeypatch, capsys):
         (["import", "--dataset", "trades", "none.parquet"], "unknown dataset 'trades'"),
         (["sql", "select 1"], "run `market-stress backfill`"),
         (["report"], "run `market-stress backfill`"),
-        (["sandbox", "--tape", "nowhere"], "nowhere"),
+        (["sandbox", "--tape", "no[where]"], "no[where]"),
         (["backfill"], "Missing option"),
     ],
 )

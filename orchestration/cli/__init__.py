@@ -44,5 +44,5 @@ def main() -> None:
 
 
 def _stop(error: Exception, code: int) -> NoReturn:
-    complain(f"[red]market-stress:[/] {str(error).splitlines()[0]}")
+    complain(str(error).splitlines()[0], "market-stress:")
     sys.exit(code)

@@ -17,7 +17,9 @@ FIRST_DAY = date(2019, 9, 1)
 FETCHED = tuple(dataset for dataset in universe.DATASETS if dataset != "instruments")
 
 Exchange = Annotated[list[str], typer.Option(help="Exchange (ccxt id); repeat for more. Default: all of the universe.")]
-Dataset = Annotated[list[str], typer.Option(help="Dataset; repeat for more. Default: all that the exchange serves.")]
+Dataset = Annotated[
+    list[str], typer.Option(help=f"Dataset ({', '.join(FETCHED)}); repeat for more. Default: all that are served.")
+]
 Asset = Annotated[list[str], typer.Option(help="Asset such as BTC; repeat for more. Default: all of the universe.")]
 Day = Annotated[str, typer.Option(metavar="YYYY-MM-DD")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
@@ -45,7 +47,7 @@ def datasets_by_exchange(settings: Settings, exchanges: list[str], datasets: lis
         wanted[exchange] = [dataset for dataset, feed in feeds.items() if feed.served]
         for dataset, feed in feeds.items():
             if datasets and not feed.served:
-                say(f"[bold]{exchange}[/] {dataset}: not served: {feed.note}")
+                say(f"{dataset}: not served: {feed.note}", exchange)
     return {exchange: served for exchange, served in wanted.items() if served}
 
 

@@ -86,9 +86,9 @@ def fetch(
             asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if f"/{exchange}/" in asset
         }
         counts = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
-        say(f"[bold]{exchange}[/] {counts or 'nothing written'}")
+        say(counts or "nothing written", exchange)
     for fault in run.faults:
-        complain(f"[red]failed:[/] {fault}")
+        complain(fault, "failed:")
     if not run.materialized and not settings.exchange_url:
         complain("No exchange could be fetched. Without a network, `make demo` runs everything on a simulated market.")
     _stop_unless_successful(settings, run)
@@ -101,10 +101,10 @@ def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:
     with libraries_speak_to(home.log(settings.home)):
         run = launch.run_import({dataset: list(paths) for dataset, paths in files.items()})
     for fault in run.faults:
-        complain(f"[red]failed:[/] {fault}")
+        complain(fault, "failed:")
     _stop_unless_successful(settings, run)
     for data in run.observed:
-        say(f"[bold]{data['dataset']}[/] {_counts(data)} from {data['file']}")
+        say(f"{_counts(data)} from {data['file']}", data["dataset"])
 
 
 def rebuild(settings: Settings) -> None:
@@ -117,7 +117,7 @@ def rebuild(settings: Settings) -> None:
     ):
         run = launch.run_refresh()
     for fault in run.faults:
-        complain(f"[red]failed:[/] {fault}")
+        complain(fault, "failed:")
     _stop_unless_successful(settings, run)
     say(f"published {settings.home / 'warehouse.duckdb'}")
     say(f"brief     {settings.home / 'reports' / 'latest' / 'brief.html'}")

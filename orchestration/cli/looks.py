@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
+from rich.text import Text
 
-from orchestration.cli.terminal import err, out, say
+from orchestration.cli.terminal import complain, out, say
 from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
@@ -55,7 +56,7 @@ def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
 
     simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
     table = Table(title=f"Published coverage in {settings.home}{simulated}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
-    for heading in ("exchange", "dataset", "days (UTC)", "observed", "hours", "missing, mostly"):
+    for heading in ("exchange", "dataset", "days (UTC)", "observed", "instrument-hours by receipt", "missing, mostly"):
         table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
     for row in coverage:
         table.add_row(
@@ -64,13 +65,15 @@ def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
             f"{row['first_date']} to {row['last_date']}" if row["first_date"] else "none",
             "" if row["observed_ratio"] is None else share_text(row["observed_ratio"]),
             ", ".join(f"{hours:,} {state.replace('_', ' ')}" for state, hours in row["hours"].items()),
-            row["reason"] or "",
+            Text(row["reason"] or ""),
         )
     out.print(table)
 
 
 def sql(
-    query: Annotated[str | None, typer.Argument(help="A query; without one an interactive shell opens.")] = None,
+    query: Annotated[
+        str | None, typer.Argument(help="A query; without one it is read from a pipe, or a shell opens.")
+    ] = None,
 ) -> None:
     """Query the published warehouse, read-only.
 
@@ -83,12 +86,15 @@ def sql(
         if query is not None:
             _print_answer(warehouse, query)
             return
-        out.print(f"{settings.home / 'warehouse.duckdb'}, read-only; end with an empty line or Ctrl-D")
+        if not sys.stdin.isatty():
+            _print_answer(warehouse, sys.stdin.read())
+            return
+        say(f"{settings.home / 'warehouse.duckdb'}, read-only; end with an empty line or Ctrl-D")
         while query := _ask():
             try:
                 _print_answer(warehouse, query)
             except ValueError as error:
-                err.print(f"[red]{error}[/]", highlight=False)
+                complain(str(error))
 
 
 def _ask() -> str:
@@ -114,5 +120,5 @@ def _print_answer(warehouse: "duckdb.DuckDBPyConnection", query: str) -> None:
         return
     table = Table(*(Column(name, overflow="fold") for name in columns))  # a figure cut short would be another figure
     for row in rows:
-        table.add_row(*("[dim]NULL[/]" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("NULL", "dim") if cell is None else Text(str(cell)) for cell in row))
     out.print(table)

@@ -6,18 +6,24 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 out, err = Console(), Console(stderr=True)
 
 
-def say(text: str) -> None:
-    """A line as it is, whatever it holds and however narrow the terminal is."""
-    out.print(text, highlight=False, soft_wrap=True)
+def say(text: str, subject: str = "") -> None:
+    """A line as it is, whatever it holds and however narrow the terminal is; behind its subject, if it has one."""
+    _print(out, Text(subject, "bold"), text)
 
 
-def complain(text: str) -> None:
+def complain(text: str, subject: str = "") -> None:
     """A line about what went wrong, beside the answer."""
-    err.print(text, highlight=False, soft_wrap=True)
+    _print(err, Text(subject, "red"), text)
+
+
+def _print(console: Console, subject: Text, text: str) -> None:
+    # What comes from files and exchanges is shown, never read as markup.
+    console.print(Text(" ").join([subject, Text(text)]) if subject else Text(text), soft_wrap=True)
 
 
 @contextmanager
