@@ -74,6 +74,14 @@ def frame(rows: list, instrument: Mapping, columns: Mapping[str, object]) -> pd.
     )
 
 
+def candles(rows: list[list], instrument: Mapping, volume_position: int = 5) -> pd.DataFrame:
+    """Rows of candles from arrays that begin with opened (ms), open, high, low, close; the volume is in coins."""
+    columns: dict[str, object] = {"opened_at": moments(cells(rows, 0))}
+    for position, name in enumerate(("open", "high", "low", "close"), start=1):
+        columns[name] = numbers(cells(rows, position))
+    return frame(rows, instrument, columns | {"volume_base": numbers(cells(rows, volume_position))})
+
+
 def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: np.ndarray) -> pd.DataFrame:
     """Rows of funding_rates in order of time; `interval_hours` is the number of hours since the settlement before.
 

@@ -53,10 +53,7 @@ def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[li
 def candles(rows: list[list], instrument: Mapping) -> pd.DataFrame:
     """[opened, open, high, low, close, contracts, coins, USDT, confirm]; a bar that isn't confirmed is still open."""
     closed = [row for row in rows if wire.cells([row], 8) != ["0"]]
-    columns = {"opened_at": wire.moments(wire.cells(closed, 0))}
-    for position, name in ((1, "open"), (2, "high"), (3, "low"), (4, "close"), (6, "volume_base")):
-        columns[name] = wire.numbers(wire.cells(closed, position))
-    return wire.frame(closed, instrument, columns)
+    return wire.candles(closed, instrument, volume_position=6)
 
 
 def ask_open_interest(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

@@ -39,10 +39,7 @@ def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[li
 
 def candles(rows: list[list], instrument: Mapping) -> pd.DataFrame:
     """[opened, open, high, low, close, volume in coins, volume in USDT]"""
-    columns = {"opened_at": wire.moments(wire.cells(rows, 0))}
-    for position, name in enumerate(("open", "high", "low", "close", "volume_base"), start=1):
-        columns[name] = wire.numbers(wire.cells(rows, position))
-    return wire.frame(rows, instrument, columns)
+    return wire.candles(rows, instrument)
 
 
 ENDPOINTS = (Endpoint(ask_candles, time=0, limit=200, datasets={"candles": candles}),)
