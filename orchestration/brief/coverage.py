@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from orchestration.brief.measures import COVERAGE_HOURS
-from orchestration.brief.query import literal, records, stamp
-from orchestration.lake.files import only_row
+from orchestration.brief.query import records, stamp
+from orchestration.lake.files import literal, only_row
 
 if TYPE_CHECKING:
     import duckdb

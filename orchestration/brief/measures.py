@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestration import stress
-from orchestration.brief.query import literal, stamp
+from orchestration.brief.query import stamp
+from orchestration.lake.files import literal
 
 ALL = "ALL"
 WINDOW_HOURS = {"24h": 24, "7d": 168, "28d": 672, "30d": 720, "90d": 2160}

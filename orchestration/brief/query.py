@@ -32,11 +32,6 @@ def stamp(moment: datetime) -> str:
     return f"timestamp '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
 
 
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def iso(moment: datetime) -> str:
     """A moment as ISO 8601 in UTC: 2026-02-12T00:00:00Z."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

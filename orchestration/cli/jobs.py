@@ -22,6 +22,8 @@ from orchestration.settings import Settings
 if TYPE_CHECKING:
     from orchestration.defs.launch import Ended
 
+NO_NETWORK = "No exchange could be fetched. Without a network, `make demo` runs everything on a simulated market."
+
 
 def backfill(
     start: Day, end: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Exclusive.")],
@@ -87,11 +89,8 @@ def fetch(
         }
         counts = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
         say(counts or "nothing written", exchange)
-    for fault in run.faults:
-        complain(fault, "failed:")
-    if not run.materialized and not settings.exchange_url:
-        complain("No exchange could be fetched. Without a network, `make demo` runs everything on a simulated market.")
-    _stop_unless_successful(settings, run)
+    is_out_of_reach = not run.materialized and not settings.exchange_url
+    _stop_unless_successful(settings, run, NO_NETWORK if is_out_of_reach else None)
 
 
 def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:
@@ -100,8 +99,6 @@ def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:
 
     with libraries_speak_to(home.log(settings.home)):
         run = launch.run_import({dataset: list(paths) for dataset, paths in files.items()})
-    for fault in run.faults:
-        complain(fault, "failed:")
     _stop_unless_successful(settings, run)
     for data in run.observed:
         say(f"{_counts(data)} from {data['file']}", data["dataset"])
@@ -116,14 +113,17 @@ def rebuild(settings: Settings) -> None:
         person.status("dbt, checks, gate, market_stress, brief"),
     ):
         run = launch.run_refresh()
-    for fault in run.faults:
-        complain(fault, "failed:")
     _stop_unless_successful(settings, run)
     say(f"published {settings.home / 'warehouse.duckdb'}")
     say(f"brief     {settings.home / 'reports' / 'latest' / 'brief.html'}")
 
 
-def _stop_unless_successful(settings: Settings, run: "Ended") -> None:
+def _stop_unless_successful(settings: Settings, run: "Ended", hint: str | None = None) -> None:
+    """Says what went wrong in a run, with a hint if there is one; exit code 1 if it failed."""
+    for fault in run.faults:
+        complain(fault, "failed:")
+    if hint:
+        complain(hint)
     if not run.is_successful:
         complain(f"log: {home.log(settings.home)}")
         raise typer.Exit(1)

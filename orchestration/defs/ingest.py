@@ -113,15 +113,15 @@ def _fetch(
     from orchestration.ingest import Fetch, fetch_range
 
     selected = {key.path[-1] for key in context.selected_asset_keys}
-    first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in _ends(context.partition_keys))
+    days = sorted(datetime.fromisoformat(day).replace(tzinfo=UTC) for day in context.partition_keys)
     fetch = Fetch(
         client=open_client(exchange, settings.exchange_url),
         home=settings.home,
         datasets=tuple(selected - {"instruments"}),
         assets=tuple(config.assets or settings.universe.assets),
         watched=settings.universe.assets,
-        start=first,
-        end=last + timedelta(days=1),
+        start=days[0],
+        end=days[-1] + timedelta(days=1),
         now=settings.now(),
         show=_progress_writer(settings.home, context.run.tags.get(LAUNCHER_TAG), exchange),
     )
@@ -135,10 +135,6 @@ def _fetch(
     if failures:
         reason = next(reason for reasons in failures.values() for reason in reasons)
         raise dg.Failure(reason, metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
-
-
-def _ends(days: list[str]) -> tuple[str, str]:
-    return min(days), max(days)
 
 
 def _progress_writer(home: Path, launcher: str | None, exchange: str) -> "Callable[[Progress], None]":

@@ -27,6 +27,11 @@ def only_row(answer: "duckdb.DuckDBPyConnection") -> tuple:
     return row
 
 
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def write_parquet(table: "pyarrow.Table", path: Path) -> None:
     """Writes a file so that it is either the old or the new one, whole, even after a crash."""
     import pyarrow.parquet

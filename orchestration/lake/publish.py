@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.lake.files import connect, only_row, sync
+from orchestration.lake.files import connect, literal, only_row, sync
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ def publish(home: Path, market_stress: "pd.DataFrame", keep_days: int, now: date
     warehouse, draft = home / "warehouse.duckdb", home / "warehouse.duckdb.draft"
     draft.unlink(missing_ok=True)
     with connect(draft) as connection:
-        connection.execute(f"attach {_literal(str(home / 'build.duckdb'))} as build (read_only)")
+        connection.execute(f"attach {literal(str(home / 'build.duckdb'))} as build (read_only)")
         _copy_marts(connection)
         connection.register("market_stress_rows", market_stress)
         connection.execute("create table market_stress as select * from market_stress_rows")
@@ -71,11 +71,7 @@ def _copy_marts(connection: "duckdb.DuckDBPyConnection") -> None:
 
 def _comment(connection: "duckdb.DuckDBPyConnection", kind: str, name: str, comment: str | None) -> None:
     if comment:
-        connection.execute(f"comment on {kind} {name} is {_literal(comment.strip())}")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        connection.execute(f"comment on {kind} {name} is {literal(comment.strip())}")
 
 
 def row_counts(home: Path) -> dict[str, int]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from orchestration.brief.days import by_day, stacked
 from orchestration.brief.drawing import Canvas, gaps, magnitude, scale, stack, time_axis, tool_tips, zero_line
 from orchestration.brief.measures import ALL
-from orchestration.brief.query import literal
 from orchestration.brief.words import amount_text
+from orchestration.lake.files import literal
 
 if TYPE_CHECKING:
     import altair
