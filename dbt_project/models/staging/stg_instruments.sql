@@ -13,7 +13,8 @@ renamed as (
         contract_size,
         feed,
         cast(ingested_at as timestamp) as ingested_at,
-        revision
+        revision,
+        origin
     from source
 )
 
