@@ -14,7 +14,7 @@ import pandas as pd
 
 from orchestration import contracts, coverage, universe
 from orchestration.exchanges import declared
-from orchestration.exchanges.client import FetchFailed
+from orchestration.exchanges.client import FetchFailed, origin
 from orchestration.exchanges.fetch import earliest, fetch_instruments, fetch_pages
 from orchestration.lake import facts
 
@@ -241,7 +241,8 @@ def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime
 def _write_good(fetch: Fetch, dataset: str, rows: pd.DataFrame) -> tuple[facts.Written, int, pd.DataFrame]:
     good, refused = contracts.validate(rows, dataset, fetch.now)
     facts.quarantine(fetch.home, dataset, refused, "rest", fetch.now)
-    return facts.write(fetch.home, dataset, good, "rest", fetch.now), len(refused), good
+    written = facts.write(fetch.home, dataset, good, "rest", fetch.now, origin=origin(fetch.client))
+    return written, len(refused), good
 
 
 def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:

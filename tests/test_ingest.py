@@ -125,3 +125,35 @@ def test_imported_row_is_its_own_payload(tmp_path):
     kept = facts.read_raw(tmp_path, "funding_rates")
     assert kept[["rate", "interval_hours", "feed"]].values.tolist() == [[0.0001, 8.0, "import"]]
     assert '"rate":0.0001' in kept["payload"][0]
+
+
+def test_rows_of_a_server_that_replays_a_tape_say_so(url, tmp_path):
+    fetch(url, tmp_path, "candles")
+    for dataset in ("candles", "instruments", "coverage"):
+        assert set(facts.read_raw(tmp_path, dataset)["origin"].str.partition(":")[0]) == {"replayed"}
+
+
+def archive(folder, **columns) -> str:
+    row = {"exchange": "okx", "symbol": BTC, "observed_at": START, "open_interest_usd": 5.0, **columns}
+    row = {**dict.fromkeys(("open_interest_contracts", "open_interest_base")), **row}
+    pd.DataFrame([row]).to_parquet(folder / "archive.parquet")
+    return str(folder / "archive.parquet")
+
+
+@pytest.mark.parametrize("origin", ["live", "simulated:deleveraging-2026-02", "replayed:crash-2024-08"])
+def test_an_archive_says_where_its_rows_come_from(tmp_path, origin):
+    facts.prepare(tmp_path)
+    ingest.import_file(tmp_path, "open_interest", archive(tmp_path, origin=origin), NOW)
+    assert facts.read_raw(tmp_path, "open_interest")["origin"].tolist() == [origin]
+
+
+def test_an_archive_that_names_no_origin_is_live(tmp_path):
+    facts.prepare(tmp_path)
+    ingest.import_file(tmp_path, "open_interest", archive(tmp_path), NOW)
+    assert facts.read_raw(tmp_path, "open_interest")["origin"].tolist() == ["live"]
+
+
+def test_an_origin_that_is_none_is_refused(tmp_path):
+    facts.prepare(tmp_path)
+    outcome = ingest.import_file(tmp_path, "open_interest", archive(tmp_path, origin="somewhere else"), NOW)
+    assert (outcome.written.new, outcome.quarantined) == (0, 1)

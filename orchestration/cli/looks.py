@@ -27,7 +27,7 @@ def report() -> None:
 
     read_only(settings.home).close()
     warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
-    write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    write_brief(warehouse, folder, written_at=settings.now())
     say(f"brief     {folder / 'brief.html'}")
 
 
@@ -37,10 +37,11 @@ def status() -> None:
     Example: market-stress status
     """
     settings = Settings.from_environment()
-    from orchestration.brief import coverage_summary
+    from orchestration.brief import coverage_summary, origin_mark
 
+    warehouse = settings.home / "warehouse.duckdb"
     try:
-        _print_coverage(settings, coverage_summary(settings.home / "warehouse.duckdb"))
+        _print_coverage(settings, origin_mark(warehouse), coverage_summary(warehouse))
     except FileNotFoundError:
         say(f"Nothing is published in {settings.home}: run `market-stress backfill`, then `market-stress refresh`.")
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
@@ -51,11 +52,11 @@ def status() -> None:
     out.print(limits)
 
 
-def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
+def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None:
     from orchestration.brief.words import share_text
 
-    simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
-    table = Table(title=f"Published coverage in {settings.home}{simulated}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
+    marked = f" [yellow]({mark})[/]" if mark else ""
+    table = Table(title=f"Published coverage in {settings.home}{marked}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
     for heading in ("exchange", "dataset", "days (UTC)", "observed", "instrument-hours by receipt", "missing, mostly"):
         table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
     for row in coverage:

@@ -63,7 +63,7 @@ def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     settings = Settings.from_environment()
     folder = settings.home / "reports" / "latest"
     warehouse = settings.home / "warehouse.duckdb"
-    written = write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    written = write_brief(warehouse, folder, written_at=settings.now())
     return dg.MaterializeResult(
         metadata={
             "brief": dg.MetadataValue.path(str(folder / "brief.html")),
@@ -79,7 +79,7 @@ def _chart(settings: Settings, name: str) -> dg.MetadataValue:
 
     from orchestration.brief import chart_png
 
-    picture = chart_png(settings.home / "warehouse.duckdb", name, simulated=settings.is_simulated)
+    picture = chart_png(settings.home / "warehouse.duckdb", name)
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(picture).decode()})")
 
 

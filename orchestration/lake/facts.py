@@ -46,25 +46,36 @@ def prepare(home: Path) -> None:
 
 
 def write(
-    home: Path, dataset: str, rows: pd.DataFrame, channel: str, now: datetime, segment: str | None = None
+    home: Path,
+    dataset: str,
+    rows: pd.DataFrame,
+    channel: str,
+    now: datetime,
+    *,
+    origin: str = "live",
+    segment: str | None = None,
 ) -> Written:
     """Merges validated rows into the raw facts by key; the newest observation wins and what it replaces is kept.
 
     `rows` are the good rows of `contracts.validate`; `channel` is how they came (rest, import) and becomes `feed`,
-    `now` becomes `ingested_at`. A row none of whose measures differ is not written again, however it came. Files are
-    replaced atomically, day by day, so a killed write leaves whole files and the same write again completes it. Writers
-    of one exchange take turns.
+    `now` becomes `ingested_at`, and `origin` is that of rows which name none. A row none of whose measures differ is
+    not written again, however it came. Files are replaced atomically, day by day, so a killed write leaves whole files
+    and the same write again completes it. Writers of one exchange take turns.
     """
     if rows.empty:
         return Written()
-    with _turn(home, sorted(set(rows["exchange"]))):
-        return _merge(home, contract(dataset), rows, channel, now, segment or channel)
+    full = rows.assign(feed=channel, ingested_at=pd.Timestamp(now), revision=0, origin=rows["origin"].fillna(origin))
+    with turn(home, sorted(set(rows["exchange"]))):
+        return _merge(home, contract(dataset), full, now, segment or channel)
 
 
-def _merge(home: Path, terms: Contract, rows: pd.DataFrame, channel: str, now: datetime, segment: str) -> Written:
-    incoming = _arrow(rows, terms, channel, now)
+def _merge(home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segment: str) -> Written:
+    import pyarrow
+
     connection = connect()
-    connection.register("incoming_rows", incoming)
+    connection.register(
+        "incoming_rows", pyarrow.Table.from_pandas(rows, schema=terms.arrow_schema, preserve_index=False)
+    )
     connection.execute(f"create table incoming as select *, {_folder(home, terms)} as folder from incoming_rows")
     folders = [Path(folder) for (folder,) in connection.execute("select distinct folder from incoming").fetchall()]
     _load_current(connection, terms, sorted(file for folder in folders for file in folder.glob("*.parquet")))
@@ -115,8 +126,8 @@ def raw_glob(home: Path, dataset: str) -> str:
 
 
 @contextmanager
-def _turn(home: Path, exchanges: list[str]) -> Iterator[None]:
-    """Only one process at a time merges rows of an exchange; the kernel lets go of the locks of whoever dies."""
+def turn(home: Path, exchanges: list[str]) -> Iterator[None]:
+    """Only one process at a time writes rows of an exchange; the kernel lets go of the locks of whoever dies."""
     folder = home / "raw" / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     held = [(folder / exchange).open("w") for exchange in exchanges]
@@ -127,13 +138,6 @@ def _turn(home: Path, exchanges: list[str]) -> Iterator[None]:
     finally:
         for lock in held:
             lock.close()
-
-
-def _arrow(rows: pd.DataFrame, terms: Contract, channel: str, now: datetime) -> "pyarrow.Table":
-    import pyarrow
-
-    full = rows.assign(feed=channel, ingested_at=pd.Timestamp(now), revision=0)
-    return pyarrow.Table.from_pandas(full, schema=terms.arrow_schema, preserve_index=False)
 
 
 def _folder(home: Path, terms: Contract) -> str:
