@@ -84,9 +84,9 @@ class Outcome:
 def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     """Fetches a range into raw facts, chunk by chunk, and leaves one receipt per dataset, symbol and state.
 
-    With `only_missing`, what `plan` names is asked for instead of the range. Returns the outcome of `instruments` and of
-    every dataset asked for that the exchange serves. A failure ends up in the outcome and in `failed` receipts; what had
-    arrived before is kept.
+    With `only_missing`, what `plan` names is asked for instead of the range. Returns the outcome of `instruments` and
+    of every dataset asked for that the exchange serves. A failure ends up in the outcome and in `failed` receipts; what
+    had arrived before is kept.
     """
     facts.prepare(fetch.home)
     listed, failure = _listed(fetch)
@@ -201,7 +201,9 @@ def _fetch_group(
     for dataset in datasets:
         stamps = {symbol: seen.get((dataset, symbol), []) for symbol in instruments["symbol"]}
         outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures)
-        outcomes[dataset].failures = sorted({failures[symbol] for symbol in instruments["symbol"] if symbol in failures})
+        outcomes[dataset].failures = sorted(
+            {failures[symbol] for symbol in instruments["symbol"] if symbol in failures}
+        )
     return outcomes, out_of_reach
 
 

@@ -39,14 +39,14 @@ def missing(
 ) -> list[Span]:
     """What to ask of an exchange at `now`, from `since` on as far back as it still serves it; the oldest first.
 
-    That is today; what no receipt answers (nobody asked, or in vain); what was answered as a hole, 24 h and 7 d after it
-    first was; and every day that is over, 24 h and 7 d after its end. A moment at which to ask again is missed by no
+    That is today; what no receipt answers (nobody asked, or in vain); what was answered as a hole, 24 h and 7 d after
+    it first was; and every day that is over, 24 h and 7 d after its end. A moment at which to ask again is missed by no
     sleep: it counts when it lies after the last answer of the series and not after now.
 
     `receipts` are rows of coverage of this exchange (dataset, symbol, start_at, end_at, feed, state, ingested_at);
     `contracts` are symbols with their end, None where there is none. A hole is an hour whose best answer is `partial`,
-    or `unavailable` though the series had begun before: until it begins, and past what the exchange keeps, `unavailable`
-    is final.
+    or `unavailable` though the series had begun before: until it begins, and past what the exchange keeps,
+    `unavailable` is final.
     """
     clock = _Clock(_floor(min(since, _today(now))), _floor(now), _today(now), now)
     series = dict(iter(_shortened(receipts).groupby(["dataset", "symbol"])))
@@ -159,21 +159,15 @@ def _windows(needed: np.ndarray, hours_per_request: int | None) -> Iterator[tupl
 
     Without a limit on hours (events, which come by their number) only what touches is asked for together.
     """
-    first = last = None
-    positions = np.flatnonzero(needed)
+    ranges: list[list[int]] = []
     window_end = -1
-    for position in positions.tolist():
-        is_in_window = position < window_end
-        if first is None:
-            first = position
-        elif not is_in_window and position != last:
-            yield first, last
-            first = position
-        if not is_in_window:
+    for position in np.flatnonzero(needed).tolist():
+        if position >= window_end:
+            if not ranges or position > ranges[-1][1]:
+                ranges.append([position, position])
             window_end = position + (hours_per_request or 1)
-        last = position + 1
-    if first is not None:
-        yield first, last
+        ranges[-1][1] = position + 1
+    yield from ((first, last) for first, last in ranges)
 
 
 def _floor(moment: datetime) -> datetime:

@@ -143,8 +143,8 @@ def _series(
         return milliseconds(cells([row], endpoint.time)[0], endpoint.unit)
 
     if "funding_rates" in datasets:
-        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL}
-        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, limit=endpoint.limit, **spacing)
+        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL, "limit": endpoint.limit}
+        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, **spacing, keeps_pace=True)
         # An interval needs its neighbour, which may stand on another page; settlements are few.
         if rows := [row for page in settlements for row in page]:
             yield rows
