@@ -115,14 +115,15 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
 
 
 def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> list[planning.Span]:
-    """What an exchange has to be asked for so that nothing is missing since the home's first fetch.
+    """What an exchange has to be asked for so that nothing is missing since the day of the home's first fetch.
 
     What was imported is no reason to fetch the same past of everything else.
     """
     facts.prepare(home)
     receipts = facts.read_raw(home, "coverage", "feed <> 'import' or state = 'complete'")
     fetched = receipts[(receipts["feed"] == "rest") & (receipts["dataset"] != "instruments")]
-    since = now if fetched.empty else fetched["start_at"].min().to_pydatetime()
+    an_hour_ago = now - timedelta(hours=1)  # a home that begins just after midnight begins with the day that has hours
+    since = an_hour_ago if fetched.empty else fetched["start_at"].min().to_pydatetime()
     receipts = receipts[receipts["exchange"] == exchange]
     listed = facts.read_raw(home, "instruments", f"exchange = '{exchange}'").sort_values("valid_from")
     listed = listed[listed["asset"].isin(assets)]

@@ -17,6 +17,7 @@ from orchestration.exchanges.fetch import earliest, hours_per_request
 
 # What an exchange left out, and what it may have mended since, is asked for once more when it is that old.
 ASKED_AGAIN_AFTER = (timedelta(hours=24), timedelta(days=7))
+PUBLISHED_WITHIN = timedelta(hours=3)  # until then an hour that lacks may only be late: around midnight, as today's are
 
 HOUR = timedelta(hours=1)
 HOURS_PER_DAY = 24
@@ -37,18 +38,19 @@ class Span:
 def missing(
     exchange: str, receipts: pd.DataFrame, contracts: Mapping[str, datetime | None], since: datetime, now: datetime
 ) -> list[Span]:
-    """What to ask of an exchange at `now`, from `since` on as far back as it still serves it; the oldest first.
+    """What to ask of an exchange at `now`, from the day of `since` on, as far back as it still serves it; oldest first.
 
-    That is today; what no receipt answers (nobody asked, or in vain); what was answered as a hole, 24 h and 7 d after
-    it first was; and every day that is over, 24 h and 7 d after its end. A moment at which to ask again is missed by no
-    sleep: it counts when it lies after the last answer of the series and not after now.
+    That is today and the last three hours; what no receipt answers (nobody asked, or in vain); what was answered as a
+    hole, 24 h and 7 d after it first was; and every day that is over, 24 h and 7 d after its end. No sleep misses a
+    moment at which to ask again: it counts when it lies after the last answer of the series and not after now.
 
     `receipts` are rows of coverage of this exchange (dataset, symbol, start_at, end_at, feed, state, ingested_at);
     `contracts` are symbols with their end, None where there is none. A hole is an hour whose best answer is `partial`,
     or `unavailable` though the series had begun before: until it begins, and past what the exchange keeps,
     `unavailable` is final.
     """
-    clock = _Clock(_floor(min(since, _today(now))), _floor(now), _today(now), now)
+    open_from = min(_floor(now).replace(hour=0), _floor(now) - PUBLISHED_WITHIN)
+    clock = _Clock(_floor(since).replace(hour=0), _floor(now), open_from, now)
     series = dict(iter(_shortened(receipts).groupby(["dataset", "symbol"])))
     found: dict[tuple[tuple[str, ...], datetime, datetime], list[str]] = {}
     for datasets in declared()[exchange].groups:
@@ -70,16 +72,16 @@ def missing(
 
 @dataclass(frozen=True)
 class _Clock:
-    """The hours from `first` to `last` (exclusive), numbered."""
+    """The hours from `first` to `last` (exclusive), numbered; those from `open_from` on are asked for by every run."""
 
     first: datetime
     last: datetime
-    today: datetime
+    open_from: datetime
     now: datetime
 
     @property
     def hours(self) -> int:
-        return (self.last - self.first) // HOUR
+        return max((self.last - self.first) // HOUR, 0)
 
     def position(self, moment: datetime | None) -> int:
         """The number of the first hour that doesn't begin before `moment`, between 0 and `hours`."""
@@ -117,7 +119,7 @@ def _needed(receipts: pd.DataFrame | None, clock: _Clock) -> np.ndarray:
     has_begun = np.logical_or.accumulate(is_complete)
     is_hole = ~is_complete & (is_partial | (is_unavailable & has_begun))
     needed = ~(is_complete | is_partial | is_unavailable)
-    needed[clock.position(clock.today) :] = True
+    needed[clock.position(clock.open_from) :] = True
     asked_at, now = _asked_at(answers), pd.Timestamp(clock.now).value
     day_ends = _day_ends(clock)
     for age in ASKED_AGAIN_AFTER:
@@ -172,7 +174,3 @@ def _windows(needed: np.ndarray, hours_per_request: int | None) -> Iterator[tupl
 
 def _floor(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
-
-
-def _today(now: datetime) -> datetime:
-    return _floor(now).replace(hour=0)

@@ -46,7 +46,7 @@ def hours_of(spans, dataset="candles", symbol=BTC):
 
 
 def test_new_home_asks_for_today():
-    spans = plan([], since=NOW)
+    spans = plan([], since=TODAY)
     assert spans == [Span(group, (BTC,), TODAY, TODAY + 10 * HOUR) for group in HOURLY]
 
 
@@ -54,10 +54,14 @@ def test_home_that_is_up_to_date_asks_for_today_alone():
     assert hours_of(plan(asked_up_to(TODAY + 9 * HOUR))) == [(0, 10)]
 
 
-def test_last_hour_of_yesterday_is_asked_for_at_midnight():
-    just_after_midnight = TODAY + timedelta(minutes=5)
-    receipts = asked_up_to(TODAY - HOUR, since=TODAY - DAY)
-    assert hours_of(plan(receipts, now=just_after_midnight, since=TODAY - DAY)) == [(-1, 0)]
+def test_last_hours_of_yesterday_are_asked_for_past_midnight_since_they_may_only_be_late():
+    receipts = [
+        receipt("candles", TODAY - DAY, TODAY - HOUR, at=TODAY - timedelta(minutes=55)),
+        receipt("candles", TODAY - HOUR, TODAY, "partial", at=TODAY + timedelta(minutes=5)),
+    ]
+    past_midnight = [TODAY + timedelta(hours=hours, minutes=5) for hours in range(4)]
+    asked = [hours_of(plan(receipts, now=now, since=TODAY - DAY))[0] for now in past_midnight]
+    assert asked == [(-3, 0), (-2, 1), (-1, 2), (0, 3)]
 
 
 def test_outage_of_two_days_is_asked_for_in_one_range_with_today():
@@ -138,7 +142,7 @@ def test_every_day_is_asked_for_once_more_a_day_and_a_week_after_its_end():
     midnight = plan(receipts, "okx", now=TODAY + timedelta(minutes=5))
     assert hours_of(midnight, "open_interest") == [(-8 * 24, -7 * 24), (-48, 0)]
     an_hour_later = [*receipts, receipt("open_interest", TODAY - 2 * DAY, TODAY, at=TODAY + timedelta(minutes=5))]
-    assert hours_of(plan(an_hour_later, "okx", now=TODAY + timedelta(minutes=65)), "open_interest") == [(0, 1)]
+    assert hours_of(plan(an_hour_later, "okx", now=TODAY + timedelta(minutes=65)), "open_interest") == [(-2, 1)]
 
 
 def test_second_look_that_failed_is_made_by_the_next_run():
