@@ -89,17 +89,18 @@ def test_exchange_that_suddenly_lists_nothing_is_sick_and_not_delisted(url, tape
     assert set(facts.read_raw(tmp_path, "coverage").query("dataset == 'instruments'")["symbol"]) == {"XRP/USDT:USDT"}
 
 
-def test_yesterday_is_observed_once_its_last_hour_has_a_complete_receipt(url, tmp_path):
-    day = (NOW - timedelta(days=1)).date()
-    assert not ingest.is_observed(tmp_path, "gate", day, ("BTC",))
-    states = [
-        {"exchange": "gate", "dataset": dataset, "symbol": BTC, "start_at": START, "end_at": NOW, "state": "complete"}
-        for dataset in ("candles", "open_interest", "liquidation_totals", "funding_rates")
-    ]
-    path = tmp_path / "receipts.csv"
-    pd.DataFrame(states).to_csv(path, index=False)
-    ingest.import_file(tmp_path, "coverage", str(path), NOW)
-    assert ingest.is_observed(tmp_path, "gate", day, ("BTC",))
+def test_fetch_that_fails_takes_no_hour_back_that_was_observed(url, tmp_path):
+    def fetch_whole_hours(url):
+        hours = (START + timedelta(hours=6), START + timedelta(hours=12))
+        fetch = ingest.Fetch(open_client("gate", url), tmp_path, ("candles",), ("BTC",), ("BTC",), *hours, NOW)
+        return ingest.fetch_range(fetch)["candles"]
+
+    assert not fetch_whole_hours(url).failures
+    assert receipts(tmp_path) == [("candles", "complete", 6)]
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        assert fetch_whole_hours(f"http://127.0.0.1:{nobody.getsockname()[1]}").failures
+    assert receipts(tmp_path) == [("candles", "complete", 6)]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def report() -> None:
 
 
 def status() -> None:
-    """Show per exchange and dataset what the published warehouse covers, what is missing and why.
+    """Show per exchange and dataset what is covered up to now, what is missing and why.
 
     Example: market-stress status
     """
@@ -41,7 +41,7 @@ def status() -> None:
 
     warehouse = settings.home / "warehouse.duckdb"
     try:
-        _print_coverage(settings, origin_mark(warehouse), coverage_summary(warehouse))
+        _print_coverage(settings, origin_mark(warehouse), coverage_summary(warehouse, settings.now()))
     except FileNotFoundError:
         say(f"Nothing is published in {settings.home}: run `market-stress backfill`, then `market-stress refresh`.")
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
@@ -69,6 +69,13 @@ def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None
             Text(row["reason"] or ""),
         )
     out.print(table)
+    if any("never_asked" in row["hours"] for row in coverage):
+        say(
+            "never asked: hours since this home's first receipt that have none. `market-stress up` asks every hour for "
+            "those that exchanges still serve; what they no longer serve, or never did, can be imported."
+        )
+    if any("not_published" in row["hours"] for row in coverage):
+        say("not published: asked for since the last `market-stress refresh`.")
 
 
 def sql(
