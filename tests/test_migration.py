@@ -74,3 +74,22 @@ def test_a_killed_migration_is_completed_by_the_next(old_home):
     assert migration.is_needed(old_home)
     migration.migrate(old_home)
     assert rows(old_home) == [(2.0, 1.0, "live", 1)]
+
+
+def test_imported_events_that_rest_brought_too_are_given_to_it(old_home):
+    """Format 1 left them with the import; the hour's source is now rest, which would then have none."""
+    event = {
+        "exchange": "okx", "symbol": "BTC/USDT:USDT", "occurred_at": "2026-02-11T10:30Z", "position_side": "long",
+        "price": 5.0, "price_kind": "bankruptcy", "quantity_base": 1.0, "notional_usd": 5.0,
+    }  # fmt: skip
+    events = [event | {"event_id": "a"}, event | {"event_id": "b", "occurred_at": "2026-02-11T11:30Z"}]
+    receipt = {
+        "exchange": "okx", "dataset": "liquidations", "symbol": "BTC/USDT:USDT", "start_at": "2026-02-11T10:00Z",
+        "end_at": "2026-02-11T11:00Z", "feed": "rest", "state": "complete", "reason": None,
+    }  # fmt: skip
+    for dataset, told in (("liquidations", events), ("coverage", [receipt])):
+        good, _ = contracts.validate(pd.DataFrame(told), dataset, NOW)
+        facts.write(old_home, dataset, good, "import" if dataset == "liquidations" else "rest", NOW)
+    migration.migrate(old_home)
+    feeds = facts.read_raw(old_home, "liquidations").sort_values("event_id")["feed"]
+    assert feeds.tolist() == ["rest", "import"]

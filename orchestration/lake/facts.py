@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+# Of several feeds that brought the events of an hour, the first here with a receipt counts (dbt's feed_preference).
+FEEDS_IN_ORDER = ("websocket", "archive", "rest", "import")
+
+
 @dataclass(frozen=True)
 class Written:
     """Rows of one write: `new` keys, `changed` measures, `unchanged` rows that were not written again."""
@@ -59,8 +63,9 @@ def write(
 
     `rows` are the good rows of `contracts.validate`; `channel` is how they came (rest, import) and becomes `feed`,
     `now` becomes `ingested_at`, and `origin` is that of rows which name none. A row none of whose measures differ is
-    not written again, however it came. Files are replaced atomically, day by day, so a killed write leaves whole files
-    and the same write again completes it. Writers of one exchange take turns.
+    not written again; only an event that an earlier one of FEEDS_IN_ORDER brings too becomes that feed's. Files are
+    replaced atomically, day by day, so a killed write leaves whole files and the same write again completes it. Writers
+    of one exchange take turns.
     """
     if rows.empty:
         return Written()
@@ -161,6 +166,8 @@ def _find_changes(connection: "duckdb.DuckDBPyConnection", terms: Contract) -> N
     """Table `changes`: incoming rows that are new or differ in a measure, with their next revision."""
     same_key = " and ".join(f"incoming.{name} is not distinct from current.{name}" for name in terms.key)
     differs = " or ".join(f"incoming.{name} is distinct from current.{name}" for name in terms.measures)
+    if terms.name == "liquidations":  # an event lies under the first of the feeds that brought it
+        differs += f" or {_preference('incoming.feed')} < {_preference('current.feed')}"
     connection.execute(f"""
         create table changes as
         select incoming.* replace (cast(coalesce(current.revision + 1, 0) as integer) as revision)
@@ -172,6 +179,11 @@ def _find_changes(connection: "duckdb.DuckDBPyConnection", terms: Contract) -> N
         select current.* from current
         where is_stale or exists (select 1 from changes as incoming where {same_key})
     """)
+
+
+def _preference(feed: str) -> str:
+    """The SQL expression of a feed's place in FEEDS_IN_ORDER; `websocket-<hour>` is a websocket."""
+    return f"list_position({list(FEEDS_IN_ORDER)}, split_part({feed}, '-', 1))"
 
 
 def _keep_superseded(connection: "duckdb.DuckDBPyConnection", home: Path, now: datetime) -> None:

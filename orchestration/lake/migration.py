@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestration import universe
 from orchestration.contracts import contract
 from orchestration.lake import facts
-from orchestration.lake.files import write_parquet, write_text
+from orchestration.lake.files import connect, literal, write_parquet, write_text
 
 FORMAT = "2"  # of raw facts; 1 knew no `origin`, no `period_hours` and no versions of instruments
 DEMO_ORIGIN = "simulated:deleveraging-2026-02"  # the one scenario that format 1 knew, in homes with a file SIMULATED
@@ -36,9 +36,41 @@ def migrate(home: Path) -> int:
     exchanges = {folder.name.removeprefix("exchange=") for folder in (home / "raw").glob("*/exchange=*")}
     with facts.turn(home, sorted(exchanges)), ThreadPoolExecutor(4) as pool:  # fsync waits for the disk, not for us
         migrated = sum(pool.map(lambda file: _complete(home, file, origin), list(_files(home))))
+        _give_events_to_first_feed(home)
     write_text(FORMAT, _mark(home))
     simulated.unlink(missing_ok=True)
     return migrated
+
+
+def _give_events_to_first_feed(home: Path) -> None:
+    """Imported events that REST brought too lie under `rest` (see `facts.FEEDS_IN_ORDER`).
+
+    Format 1 kept an event under whichever feed came first and counted all of them; so what lies in hours of which REST
+    has a receipt is given to it, which leaves every sum as it was.
+    """
+    for file in (home / "raw" / "liquidations").glob("*/*/import.parquet"):
+        rows = (
+            connect()
+            .execute(
+                f"""
+            select imported.* replace (
+                case
+                    when exists (
+                        select 1 from {facts.raw_glob(home, "coverage")} as receipts
+                        where receipts.dataset = 'liquidations' and receipts.state = 'complete'
+                            and receipts.feed = 'rest' and receipts.exchange = imported.exchange
+                            and receipts.symbol = imported.symbol
+                            and imported.occurred_at >= receipts.start_at and imported.occurred_at < receipts.end_at
+                    ) then 'rest' else imported.feed
+                end as feed
+            )
+            from read_parquet({literal(str(file))}, hive_partitioning = false) as imported
+            """
+            )
+            .to_arrow_table()
+        )
+        if "rest" in rows.column("feed").to_pylist():
+            write_parquet(rows.cast(contract("liquidations").arrow_schema), file)
 
 
 def _mark(home: Path) -> Path:
