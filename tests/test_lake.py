@@ -161,3 +161,20 @@ def test_epochs_are_those_of_the_declarations():
     assert bybit["completeness"].tolist() == ["complete", "sampled", "complete"]
     assert bybit["since_at"].dt.strftime("%Y-%m-%d").tolist() == ["2019-09-01", "2021-09-01", "2025-02-20"]
     assert str(bybit["since_at"].dt.tz) == "UTC"
+
+
+def event(feed_id: str = "a") -> pd.DataFrame:
+    row = {
+        "exchange": "okx", "symbol": "BTC/USDT:USDT", "event_id": feed_id, "occurred_at": NOW, "position_side": "long",
+        "price": 5.0, "price_kind": "bankruptcy", "quantity_base": 1.0, "notional_usd": 5.0,
+    }  # fmt: skip
+    return contracts.validate(pd.DataFrame([row]), "liquidations", NOW)[0]
+
+
+@pytest.mark.parametrize(("first", "then", "kept"), [("import", "rest", "rest"), ("rest", "import", "rest")])
+def test_an_event_lies_under_the_first_of_the_feeds_that_brought_it(home, first, then, kept):
+    """Else the hours of a feed with a receipt would lack what another feed had brought before."""
+    facts.write(home, "liquidations", event(), first, NOW)
+    facts.write(home, "liquidations", event(), then, LATER)
+    assert facts.read_raw(home, "liquidations")["feed"].tolist() == [kept]
+    assert facts.write(home, "liquidations", event(), then, LATER) == facts.Written(unchanged=1)

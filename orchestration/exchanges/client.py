@@ -28,6 +28,9 @@ FIRST_WAIT_SECONDS = 0.5
 FIRST_WAIT_SECONDS_WHEN_LIMITED = 5.0
 PATIENCE_SECONDS = 60.0  # for one question: an exchange that is silent for longer fails this run, not the schedule
 
+ORIGIN = r"live|(simulated|replayed):[\w.-]+"  # of rows: an exchange, or which tape stood in for it
+ORIGIN_HEADER = "Market-Stress-Origin"  # in which a server that stands in says so
+
 # 403 and 451 are answers to where we are, not to what we ask; ccxt calls them ExchangeNotAvailable or
 # RateLimitExceeded, so its classes alone would have us knock for ever.
 BLOCKED_STATUSES = {403, 451}
@@ -77,6 +80,12 @@ def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
 def redirect(client: "ccxt.Exchange", url: str) -> None:
     """Sends a client's REST and WebSocket traffic to `<url>/<ccxt id>/<original path>` (`url` is http or https)."""
     client.urls["api"] = _redirected(client.urls["api"], f"{url.rstrip('/')}/{client.id}")
+
+
+def origin(client: "ccxt.Exchange") -> str:
+    """Where the latest answer came from: `live`, or `simulated:<tape>` or `replayed:<tape>` if the server says so."""
+    said = (client.last_response_headers or {}).get(ORIGIN_HEADER)
+    return "live" if said is None else said if re.fullmatch(ORIGIN, said) else "simulated:unknown"
 
 
 def is_loopback(url: str) -> bool:

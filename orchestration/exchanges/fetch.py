@@ -58,6 +58,16 @@ def earliest(exchange: str, dataset: str, now: datetime) -> datetime | None:
     return None if depth is None else _moment(_milliseconds(now - depth.reach) // HOUR * HOUR + HOUR)
 
 
+def hours_per_request(exchange: str, datasets: Sequence[str]) -> int | None:
+    """How many hours of `datasets` of one endpoint one request can hold; None of events, which come by their number."""
+    if tuple(datasets) == ("liquidations",):
+        return None
+    limit = _endpoint(exchange, datasets).limit
+    if "funding_rates" in datasets:
+        return limit * LONGEST_FUNDING_INTERVAL // HOUR - FUNDING_LOOK_BACK // HOUR - 1
+    return limit - 1 if "open_interest" in datasets else limit  # of open interest the end stamp is asked for too
+
+
 def fetch_instruments(client: "ccxt.Exchange", assets: Sequence[str]) -> pd.DataFrame:
     """Rows of instruments plus `payload`: the linear USDT perpetuals of `assets`; what isn't listed is absent.
 
@@ -81,12 +91,11 @@ def fetch_pages(
     `end` itself. The start is moved to where the exchange's declared depth begins. Rows come once each, in no
     particular order. Raises FetchFailed; the pages before it stand.
     """
-    module = reader(client.id)
     bounds = {dataset: _bounds(client.id, dataset, start, end, now) for dataset in datasets}
     if tuple(datasets) == ("liquidations",):
         yield from _fetch_liquidations(client, instrument, *bounds["liquidations"])
         return
-    endpoint = next(endpoint for endpoint in module.ENDPOINTS if set(datasets) <= set(endpoint.datasets))
+    endpoint = _endpoint(client.id, datasets)
     for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
         yield Page(
             {
@@ -94,6 +103,10 @@ def fetch_pages(
                 for dataset in datasets
             }
         )
+
+
+def _endpoint(exchange: str, datasets: Sequence[str]) -> Endpoint:
+    return next(endpoint for endpoint in reader(exchange).ENDPOINTS if set(datasets) <= set(endpoint.datasets))
 
 
 def _batches(pages: Iterator[list]) -> Iterator[list]:
@@ -130,8 +143,8 @@ def _series(
         return milliseconds(cells([row], endpoint.time)[0], endpoint.unit)
 
     if "funding_rates" in datasets:
-        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL}
-        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, limit=endpoint.limit, **spacing)
+        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL, "limit": endpoint.limit}
+        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, **spacing, keeps_pace=True)
         # An interval needs its neighbour, which may stand on another page; settlements are few.
         if rows := [row for page in settlements for row in page]:
             yield rows
