@@ -93,8 +93,11 @@ def fetch(
         written = {
             asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if f"/{exchange}/" in asset
         }
-        counts = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
-        say(counts or "nothing written", exchange)
+        in_part = {asset.rpartition("/")[2]: data for asset, data in run.kept.items() if f"/{exchange}/" in asset}
+        counts = [f"{dataset} {_counts(data)}" for dataset, data in written.items()]
+        counts += [f"{dataset} {_counts(data)}, failed in part" for dataset, data in in_part.items()
+                   if any(data.values())]  # fmt: skip
+        say(", ".join(counts) or "nothing written", exchange)
     is_out_of_reach = not run.materialized and not settings.exchange_url
     _stop_unless_successful(settings, run, NO_NETWORK if is_out_of_reach else None)
 
