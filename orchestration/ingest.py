@@ -280,7 +280,7 @@ def _states(
     if dataset == "liquidations":
         states = coverage.event_states(events_from, fetch.start, fetch.last)
     elif dataset == "funding_rates":
-        states = coverage.funding_states(stamps, fetch.start, fetch.last)
+        states = coverage.funding_states(stamps, fetch.start, fetch.last, has_begun)
     else:
         states = coverage.series_states(stamps, fetch.start, fetch.last, has_begun)
     depth = declared()[fetch.client.id].feeds[dataset].depth
@@ -291,9 +291,24 @@ def _states(
 
 def _write_good(fetch: Fetch, dataset: str, rows: pd.DataFrame) -> tuple[facts.Written, int, pd.DataFrame]:
     good, refused = contracts.validate(rows, dataset, fetch.now)
+    if dataset == "funding_rates":
+        good = _with_known_intervals(fetch, good)
     facts.quarantine(fetch.home, dataset, refused, "rest", fetch.now)
     written = facts.write(fetch.home, dataset, good, "rest", fetch.now, origin=origin(fetch.client))
     return written, len(refused), good
+
+
+def _with_known_intervals(fetch: Fetch, settled: pd.DataFrame) -> pd.DataFrame:
+    """An interval that is known stays known, though the settlement before is no longer returned."""
+    blank = settled[settled["interval_hours"].isna()]
+    if blank.empty:
+        return settled
+    moments = ", ".join(f"timestamptz '{moment}'" for moment in blank["funded_at"].unique())
+    same = f"exchange = '{fetch.client.id}' and interval_hours is not null and funded_at in ({moments})"
+    held = facts.read_raw(fetch.home, "funding_rates", same).set_index(["symbol", "funded_at"])["interval_hours"]
+    keys = pd.MultiIndex.from_frame(blank[["symbol", "funded_at"]])
+    known = pd.Series(held.reindex(keys).to_numpy(), index=blank.index)
+    return settled.assign(interval_hours=settled["interval_hours"].fillna(known))
 
 
 def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 
 HOUR = 3_600_000  # milliseconds
 LATEST = 4_102_444_800_000  # 2100-01-01: a later stamp is no stamp
-FUNDING_INTERVALS_HOURS = (1, 2, 4, 8)
+FUNDING_INTERVALS_HOURS = (1, 2, 4, 6, 8)
 
 compact = json.JSONEncoder(separators=(",", ":")).encode
 """A native row as compact JSON (json.dumps would build its encoder anew for every row)."""
@@ -85,14 +85,13 @@ def candles(rows: list[list], instrument: Mapping, volume_position: int = 5) -> 
 def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: np.ndarray) -> pd.DataFrame:
     """Rows of funding_rates in order of time; `interval_hours` is the number of hours since the settlement before.
 
-    For the first settlement, which has none before it, it is the gap to the next. NULL if it isn't 1, 2, 4 or 8: then a
-    settlement is missing in between.
+    NULL of the first, since nothing before it tells: the next one comes later, and what exchanges state of intervals
+    (Bybit, Gate) is true of the present alone. NULL too if it is none of FUNDING_INTERVALS_HOURS: then a settlement is
+    missing in between.
     """
     settled = frame(rows, instrument, {"funded_at": funded_at, "rate": rate})
     settled = settled.sort_values("funded_at", ignore_index=True)
-    gap = settled["funded_at"].diff()
-    gap.iloc[:1] = gap.iloc[1] if len(gap) > 1 else pd.NaT
-    hours = (gap / pd.Timedelta(hours=1)).round()
+    hours = (settled["funded_at"].diff() / pd.Timedelta(hours=1)).round()
     settled.insert(4, "interval_hours", hours.where(hours.isin(FUNDING_INTERVALS_HOURS)))
     return settled
 
