@@ -102,16 +102,19 @@ def validate(frame: pd.DataFrame, dataset: str, now: datetime) -> tuple[pd.DataF
 
     `frame` has the contract's columns and optionally `origin` and `payload`; good rows come back typed, in the
     contract's order with these two last. A column that has a default may be absent. Quarantined rows come back as they
-    came, with a column `reason`. A row from after `now` is refused.
+    came, with a column `reason`. A row from after `now` is refused, and one with a `doubt`: a reason of its reader, who
+    saw more of it than the contract does.
     Raises ValueError with one line if a required column is missing or an unknown one is there.
     """
     terms = contract(dataset)
-    check_columns(frame, dataset)
     frame = frame.reset_index(drop=True)
+    doubts = frame["doubt"].dropna() if "doubt" in frame else pd.Series(dtype="object")
+    frame = frame.drop(columns="doubt", errors="ignore")
+    check_columns(frame, dataset)
     absent = {name: value for name, value in terms.defaults.items() if name not in frame.columns}
     raw = frame.assign(**absent).reindex(columns=[*terms.columns, "origin", "payload"])
     typed, reasons = _typed(raw, terms)
-    reasons += _breaches(typed, terms)
+    reasons += [*_breaches(typed, terms), *doubts.items()]
     if terms.time:
         late = typed.index[typed[terms.time] > pd.Timestamp(now)]
         reasons += [(index, f"{terms.time} lies after {now:%Y-%m-%dT%H:%M:%SZ}") for index in late]

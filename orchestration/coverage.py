@@ -68,6 +68,14 @@ def event_states(
     return states
 
 
+def until(states: pd.DataFrame, ends_at: pd.Timestamp) -> pd.DataFrame:
+    """States by hour of a contract that ends: from its end on nothing can be observed. Its last hour may be whole."""
+    is_over = states.index >= ends_at.ceil("h")
+    is_cut = (states.index >= ends_at.floor("h")) & (states["state"] != "complete").to_numpy()
+    states.loc[is_over | is_cut, ["state", "reason"]] = ("unavailable", f"ended at {ends_at:%Y-%m-%d %H:%M}")
+    return states
+
+
 def uniform_states(state: str, reason: str, start: datetime, end: datetime) -> pd.DataFrame:
     """One state for the whole range, e.g. `failed` with its reason."""
     return _states(_hours(start, end), state, reason)

@@ -124,8 +124,9 @@ def _fetch(
         client=open_client(exchange, settings.exchange_url),
         home=settings.home,
         datasets=tuple(selected - {"instruments"}),
-        assets=tuple(config.assets or settings.universe.assets),
-        watched=settings.universe.assets,
+        assets=tuple(config.assets or settings.universe.watched_assets),
+        watched=settings.universe.watched_assets,
+        contracts=settings.universe.contracts.get(exchange, ()),
         start=days[0],
         end=days[-1] + timedelta(days=1),
         now=settings.now(),
@@ -137,6 +138,8 @@ def _fetch(
         if outcome.failures:
             failures[dataset] = outcome.failures
             kept[f"raw/{exchange}/{dataset}"] = _counts(outcome)
+        for warning in outcome.warnings:
+            context.log.warning(warning)
         if dataset in selected and not outcome.failures:  # what arrived of the others is kept, but they are not done
             key, evidence = raw_key(exchange, dataset), _evidence(settings.home, dataset, outcome)
             if not config.only_missing:
@@ -184,6 +187,7 @@ def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
         "dagster/partition_row_count": sum(count for name, count in counts.items() if name != "rows_quarantined"),
         "files": dg.MetadataValue.path(str(home / "raw" / dataset)),
         **(quarantined if outcome.quarantined else {}),
+        **({"warnings": "; ".join(outcome.warnings)} if outcome.warnings else {}),
         **({"asked": dg.MetadataValue.json(asked)} if asked else {}),
         **({"not_observed": dg.MetadataValue.json(outcome.notes)} if outcome.notes else {}),
     }
@@ -307,7 +311,7 @@ def _hourly_requests(tick: str, unfinished: set[str]) -> Iterator[dg.RunRequest]
     for exchange in settings.universe.exchanges:
         if exchange in unfinished:
             continue
-        spans = plan(settings.home, exchange, settings.universe.assets, now)
+        spans = plan(settings.home, exchange, settings.universe.watched_assets, now)
         first = min([now.date(), *(max(span.start.date(), date.fromisoformat(FIRST_DAY)) for span in spans)])
         config = {"ops": {f"raw_{exchange}": {"config": {"only_missing": True}}}}
         yield dg.RunRequest(

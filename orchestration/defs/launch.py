@@ -132,7 +132,8 @@ def _run(job: dg.JobDefinition, **options: Any) -> Ended:
 
 
 def _ended(result: "ExecutionResult") -> Ended:
-    faults, materialized, observed, kept = [], {}, [], {}
+    faults, materialized, observed = [], {}, []
+    kept: dict[str, dict] = {}
     for event in result.all_events:
         if event.is_step_failure:
             faults.append(_one_line(event.step_failure_data))

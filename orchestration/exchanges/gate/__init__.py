@@ -15,6 +15,7 @@ from orchestration.exchanges.declaration import Declaration, Feed, FeedEpoch
 
 DECLARATION = Declaration(
     exchange="gate",
+    suffix="_USDT",
     market_types=("swap",),
     feeds={
         "instruments": Feed("futures/usdt/contracts", "perpetuals in USDT"),
