@@ -58,7 +58,8 @@ def read_listing(
     why = {symbol: reason for symbol, (_, reason) in told.items() if reason and symbol in unlisted}
     for asset in set(assets) - {*terms["asset"], *known["asset"]}:
         near = [text for (_, like), text in listing.unknown.items() if like == asset]
-        why.setdefault(universe.expected_symbol(asset), "; ".join(near) or f"{client.id} does not list it")
+        nearest = "; ".join(near) or listing.near.get(asset) or f"{client.id} does not list it"
+        why.setdefault(universe.expected_symbol(asset), nearest)
     return Listed(terms, why, tuple(sorted(listing.unknown.values())))
 
 

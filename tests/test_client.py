@@ -147,6 +147,7 @@ def test_a_refused_question_is_not_asked_again_and_concerns_the_symbol(server, e
         ("okx", (200, {}, '{"code":"51001","msg":"Instrument ID does not exist","data":[]}'), True),
         ("gate", (400, {}, '{"label":"CONTRACT_NOT_FOUND","message":"no such contract"}'), True),
         ("binance", (400, {}, '{"code":-1130,"msg":"parameter \'startTime\' is invalid."}'), False),
+        ("bybit", (200, {}, '{"retCode":10016,"retMsg":"Server error, symbol service is down"}'), False),
         ("bybit", (403, {}, "configured to block access to this contract"), False),
         ("gate", (200, {}, "[1, 2"), False),
         ("okx", (500, {}, ""), False),

@@ -178,6 +178,20 @@ def test_kind_that_is_not_known_is_named_and_never_said_not_to_be_listed(binance
     assert reasons.to_dict() == {"BTC/USDT:USDT": said, "XRP/USDT:USDT": "binance does not list it"}
 
 
+def test_contract_that_is_dated_or_not_open_yet_is_named_as_what_comes_nearest(binance, tmp_path):
+    dated = symbol("BTC", contractType="CURRENT_QUARTER") | {"symbol": "BTCUSDT_260327"}
+    listed = [dated, symbol("SRM", status="PENDING_TRADING"), symbol("ETH")]
+    binance.answers = {"/fapi/v1/exchangeInfo": {"symbols": listed}, "/fapi/v1/klines": klines()}
+    outcomes = fetch(binance, tmp_path, "candles", assets=("BTC", "SRM", "ETH"))
+    assert outcomes["instruments"].warnings == ()
+    reasons = facts.read_raw(tmp_path, "coverage", "dataset = 'instruments'").set_index("symbol")["reason"]
+    none = "which is no perpetual in USDT that trades"
+    assert reasons.to_dict() == {
+        "BTC/USDT:USDT": f"binance lists BTCUSDT_260327 (CURRENT_QUARTER, TRADING), {none}",
+        "SRM/USDT:USDT": f"binance lists SRMUSDT (PERPETUAL, PENDING_TRADING), {none}",
+    }
+
+
 def test_contract_whose_kind_gets_another_name_is_read_on(binance, tmp_path):
     binance.answers = {"/fapi/v1/exchangeInfo": {"symbols": [symbol("BTC")]}, "/fapi/v1/klines": klines()}
     fetch(binance, tmp_path, "candles", end=START + 24 * HOUR)

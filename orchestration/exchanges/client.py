@@ -40,6 +40,7 @@ BLOCKED_WORDS = re.compile(r"block access|restricted location|restricted country
 # ccxt knows only some of these codes (Binance's -1122 and Gate's CONTRACT_IN_DELISTING are plain errors to it, Bybit's
 # 10029 a lack of rights).
 SYMBOL_WORDS = re.compile(r"symbol|contract|instrument|trading.?pair|delist", re.IGNORECASE)
+PASSING_WORDS = re.compile(r"server error|internal|busy|try again|timeout", re.IGNORECASE)
 
 
 class FetchFailed(Exception):
@@ -189,7 +190,8 @@ def _refuses_symbol(error: Exception) -> bool:
     answer = _stated(str(error))
     if answer is None or isinstance(error, ccxt.OperationFailed) or _is_blocked(error):
         return False
-    return SYMBOL_WORDS.search(_sentence(answer)) is not None
+    said = _sentence(answer)
+    return SYMBOL_WORDS.search(said) is not None and PASSING_WORDS.search(said) is None
 
 
 def _concerns_exchange(error: Exception) -> bool:

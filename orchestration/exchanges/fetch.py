@@ -7,7 +7,8 @@ reading of cells. What a row is worth is decided at the border (`contracts`), wh
 Of ccxt only the native methods are used: its unified parsers get sides, values and contract sizes wrong.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ SHORTEST_FUNDING_INTERVAL = HOUR - 60_000
 FUNDING_LOOK_BACK = 8 * HOUR + 60_000
 
 ROWS_PER_FRAME = 1000
+
+NAMES = ("symbol", "instId", "name")  # cells of listed contracts, for people alone
+KINDS = ("contractType", "symbolType", "ctType", "type", "status", "symbolStatus", "state")
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,14 @@ class Listing:
     """What an exchange lists of some assets.
 
     `instruments` are rows of that dataset plus `has_ended` (it trades no longer) and `payload`: linear USDT perpetuals.
-    `unknown` holds what else looks like one of the assets, of a kind that isn't known: (symbol, asset) and a sentence.
+    `unknown` holds what else looks like one of the assets, of a kind that isn't known: (symbol, asset) and a sentence;
+    `near` says of an asset without either what comes nearest (a dated contract, one that doesn't trade yet).
     `is_empty`: nothing at all is listed.
     """
 
     instruments: pd.DataFrame
     unknown: Mapping[tuple[str, str], str]
+    near: Mapping[str, str]
     is_empty: bool
 
 
@@ -92,7 +98,23 @@ def fetch_listing(client: "ccxt.Exchange", assets: Sequence[str]) -> Listing:
         for asset, native_id, kind in near
         if asset in assets
     }
-    return Listing(module.instruments(rows, assets), unknown, not rows)
+    listed = module.instruments(rows, assets)
+    lacking = set(assets) - set(listed["asset"]) - {asset for _, asset in unknown}
+    return Listing(listed, unknown, _nearest(client.id, rows, lacking), not rows)
+
+
+def _nearest(exchange: str, rows: list[dict], assets: Collection[str]) -> dict[str, str]:
+    """The first contract whose name begins with an asset and its currency, and what the exchange calls it."""
+    found: dict[str, str] = {}
+    for row in rows:
+        name = next((row[cell] for cell in NAMES if isinstance(row.get(cell), str)), "")
+        stated = ", ".join(str(row[cell]) for cell in KINDS if row.get(cell))
+        for asset in assets:
+            if re.match(rf"{re.escape(asset)}[-_]?USD", name):
+                found.setdefault(
+                    asset, f"{exchange} lists {name} ({stated}), which is no perpetual in USDT that trades"
+                )
+    return found
 
 
 def name_of(exchange: str, symbol: str) -> str:
@@ -126,7 +148,7 @@ def fetch_pages(
     """Answers for `datasets` of one endpoint (see `Declaration.groups`) and one instrument over [start, end).
 
     `instrument` is a row of instruments and, where its terms have changed, its `versions` (`wire.contract_sizes`).
-    Rows are in coins, whatever the multiplier, and `doubt` of one that contradicts its instrument says why. Only what
+    Rows are in coins, whatever the multiplier, and `fault` of one that contradicts its instrument says why. Only what
     is closed at `now` is returned; open interest also at `end` itself. The start is moved to where the exchange's
     declared depth begins. Rows come once each, in no particular order. Raises FetchFailed; the pages before it stand.
     """

@@ -51,7 +51,9 @@ def versioned(listed: pd.DataFrame, versions: pd.DataFrame, now: datetime) -> pd
         if row["has_ended"]:
             row["ends_at"] = end(row["ends_at"], None if held is None else held["ends_at"], now)
         rows.append(row)
-    told = pd.DataFrame(rows, columns=[*listed.columns, "valid_from"]).drop(columns="has_ended")
+    told = pd.DataFrame(rows, columns=[*listed.columns.drop("valid_from", errors="ignore"), "valid_from"]).drop(
+        columns="has_ended"
+    )
     moments = {name: pd.to_datetime(told[name], utc=True).astype("datetime64[us, UTC]") for name in MOMENTS}
     return told.assign(**moments)
 

@@ -67,8 +67,9 @@ def _has_ended(row: Mapping) -> bool:
 
 
 def _end(row: Mapping, has_ended: bool) -> object:
-    """When a contract was delisted; `delisting_time`, when positions begin to shrink, if nothing else tells."""
-    return row.get("delisted_time") or (row.get("delisting_time") if has_ended else None)
+    """When a contract is delisted; `delisting_time`, when positions begin to shrink, if no positions are told of."""
+    has_positions = bool((wire.numbers([row.get("position_size")]) > 0).all())
+    return row.get("delisted_time") or (None if has_positions and not has_ended else row.get("delisting_time"))
 
 
 def native_id(row: Mapping) -> str:
@@ -126,13 +127,13 @@ def open_interest(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
         "open_interest_usd": wire.numbers(wire.cells(stated, "open_interest_usd")),
     }
     stated_size = _stated_size(stated)
-    doubts = [
+    faults = [
         f"contract_size: {held:g} contradicts {told:g} by open_interest_usd, open_interest and mark_price"
         if off
         else None
         for held, told, off in zip(size, stated_size, _contradicts(size, stated_size), strict=True)
     ]
-    return wire.frame(stated, instrument, columns | {"doubt": pd.Series(doubts, dtype="object")})
+    return wire.frame(stated, instrument, columns | {"fault": pd.Series(faults, dtype="object")})
 
 
 def liquidation_totals(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
