@@ -1,5 +1,6 @@
 """The command line refuses bad input in one line, with exit code 2 and nothing written."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -109,7 +110,7 @@ def test_status_before_the_first_refresh_names_the_way_out_and_what_is_served(ru
     assert "What the exchanges serve" in ended.stdout
 
 
-def test_backfill_says_what_was_stored_and_what_failed_when_one_asset_of_several_fails(run, tmp_path):
+def test_backfill_says_what_was_stored_and_what_failed_when_one_asset_of_several_fails(tmp_path):
     usual = {"contractType": "PERPETUAL", "status": "TRADING", "quoteAsset": "USDT", "marginAsset": "USDT"}
     end = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -125,8 +126,10 @@ def test_backfill_says_what_was_stored_and_what_failed_when_one_asset_of_several
                                                   for base in ("SRM", "BTC")]},
             "/fapi/v1/klines": klines,
         }  # fmt: skip
-        named = {"MARKET_STRESS_EXCHANGE_URL": wire.url, "MARKET_STRESS_UNIVERSE": str(tmp_path / "universe.yml")}
-        ended = run(*ONE_DAY, "--dataset", "candles", **named)
+        named = {"EXCHANGE_URL": wire.url, "UNIVERSE": f"{tmp_path}/universe.yml", "HOME": f"{tmp_path}/home"}
+        variables = os.environ | {f"MARKET_STRESS_{name}": value for name, value in named.items()}
+        words = [str(COMMAND), *ONE_DAY, "--dataset", "candles"]
+        ended = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1
     assert "candles 24 new, failed in part" in ended.stdout
     assert "binance: candles of SRM/USDT:USDT: HTTP 400: -1122 Invalid symbol status" in ended.stderr
