@@ -1,5 +1,5 @@
-with instruments as (
-    select * from {{ ref('int_instruments') }}
+with instrument_hours as (
+    select * from {{ ref('int_instrument_hours') }}
 ),
 
 dataset_sources as (
@@ -20,7 +20,7 @@ ranked_states as (
 best_states as (
     select
         ranked_states.exchange,
-        instruments.asset,
+        instrument_hours.asset,
         dataset_sources.mart_dataset as dataset,
         cast(ranked_states.hour_at as date) as period_start_date,
         min_by(ranked_states.state, (ranked_states.severity, dataset_sources.preference)) as state,
@@ -28,12 +28,15 @@ best_states as (
     from ranked_states
     inner join dataset_sources
         on ranked_states.exchange = dataset_sources.exchange and ranked_states.dataset = dataset_sources.dataset
-    inner join instruments
-        on ranked_states.exchange = instruments.exchange and ranked_states.symbol = instruments.symbol
+    inner join instrument_hours
+        on
+            ranked_states.exchange = instrument_hours.exchange
+            and ranked_states.symbol = instrument_hours.symbol
+            and ranked_states.hour_at = instrument_hours.hour_at
     where ranked_states.state = 'complete' or dataset_sources.is_explaining
     group by
         ranked_states.exchange,
-        instruments.asset,
+        instrument_hours.asset,
         dataset_sources.mart_dataset,
         ranked_states.symbol,
         ranked_states.hour_at

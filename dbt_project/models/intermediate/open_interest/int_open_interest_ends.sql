@@ -10,6 +10,10 @@ bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
 instrument_open_interest as (
     select * from {{ ref('int_open_interest_hourly') }}
 ),
@@ -41,9 +45,15 @@ select
     opened.open_interest_base as open_base,
     closed.open_interest_base as close_base,
     coalesce(fresh_hours.observed_hours, 0) as observed_hours,
-    days.expected_hours
+    instrument_periods.expected_hours
 from instruments
 cross join days
+inner join instrument_periods
+    on
+        instruments.exchange = instrument_periods.exchange
+        and instruments.symbol = instrument_periods.symbol
+        and days.period_start_date = instrument_periods.period_start_date
+        and instrument_periods.grain = 'day'
 left join fresh_hours
     on
         instruments.exchange = fresh_hours.exchange
