@@ -16,6 +16,7 @@ COLUMNS = [*KEY, "state", "reason"]
 
 NOTHING_BEFORE = "nothing before the first row: not listed yet, or older than the exchange keeps"
 NO_ROW = "the exchange returned no row for it"
+NO_SETTLEMENT = "no settlement for the longest interval there is, 8 hours"
 NO_ROWS = "the exchange returned no rows for the range asked"
 FORGOTTEN = "older than the oldest event that the exchange still returns, so quiet and forgotten look alike"
 
@@ -38,10 +39,19 @@ def series_states(stamps: pd.Series, start: datetime, end: datetime, has_begun: 
 
 
 def funding_states(stamps: pd.Series, start: datetime, end: datetime) -> pd.DataFrame:
-    """Like `series_states` for settlements, which come every 1 to 8 hours: observed from the first one on."""
-    first = pd.DatetimeIndex(stamps).floor("h").min() if len(stamps) else None
+    """Like `series_states` for settlements, which come every 1 to 8 hours: observed from the first one on.
+
+    What is due by the longest interval and doesn't come leaves a gap, up to the next settlement or the end.
+    """
+    settled = pd.DatetimeIndex(stamps).floor("h").sort_values()
+    first = settled.min() if len(settled) else None
     observed_from = start if first is not None and first - LONGEST_FUNDING_INTERVAL < pd.Timestamp(start) else first
-    return event_states(observed_from, start, end, NO_ROWS if first is None else NOTHING_BEFORE)
+    states = event_states(observed_from, start, end, NO_ROWS if first is None else NOTHING_BEFORE)
+    if first is not None:
+        place = settled.searchsorted(states.index, side="right") - 1
+        is_late = (place >= 0) & (states.index >= settled[place.clip(0)] + LONGEST_FUNDING_INTERVAL)
+        states.loc[is_late] = ("partial", NO_SETTLEMENT)
+    return states
 
 
 def event_states(

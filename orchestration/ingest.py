@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import contracts, coverage, planning, universe
+from orchestration import contracts, coverage, listings, planning, universe
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import FetchFailed, origin
-from orchestration.exchanges.fetch import earliest, fetch_instruments, fetch_pages
+from orchestration.exchanges.fetch import earliest, fetch_listing, fetch_pages
 from orchestration.lake import facts
 
 if TYPE_CHECKING:
@@ -89,13 +89,9 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     had arrived before is kept.
     """
     facts.prepare(fetch.home)
-    listed, failure = _listed(fetch)
-    outcomes = {"instruments": Outcome(failures=[failure] if failure else [])}
-    if listed is None:  # what was expected stands in for what can't be asked
-        listed = pd.DataFrame({"symbol": [universe.expected_symbol(asset) for asset in fetch.assets]})
-    else:
-        outcomes["instruments"].written = _keep_instruments(fetch, listed)
-        listed = listed[listed["asset"].isin(fetch.assets)]
+    outcomes = {"instruments": _keep_listing(fetch)}
+    failure = next(iter(outcomes["instruments"].failures), None)
+    listed = _known(fetch, is_out_of_reach=failure is not None)
     groups = declared()[fetch.client.id].groups
     if only_missing:
         spans = plan(fetch.home, fetch.client.id, fetch.assets, fetch.now)
@@ -135,26 +131,41 @@ def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> l
     return planning.missing(exchange, receipts, ends, since, now)
 
 
-def _listed(fetch: Fetch) -> tuple[pd.DataFrame | None, str | None]:
-    """What the exchange lists of the watched assets, or None and why that is not known."""
+def _keep_listing(fetch: Fetch) -> Outcome:
+    """Writes what the exchange lists of the watched assets and what is gone, and receipts of what it doesn't list."""
+    exchange = fetch.client.id
     try:
-        listed = fetch_instruments(fetch.client, fetch.watched)
+        listed, near, is_listing = fetch_listing(fetch.client, fetch.watched)
     except FetchFailed as failure:
-        return None, str(failure)
-    if listed.empty and not facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'").empty:
-        return None, f"{fetch.client.id}: instruments: lists none of those it listed before"
-    return listed, None
-
-
-def _keep_instruments(fetch: Fetch, listed: pd.DataFrame) -> facts.Written:
-    """Writes what the exchange lists, and a receipt `unavailable` for what it doesn't list."""
-    written = _write_good(fetch, "instruments", listed)[0]
+        return Outcome(failures=[str(failure)])
+    stored = facts.read_raw(fetch.home, "instruments", f"exchange = '{exchange}'")
+    if not is_listing and not stored.empty:
+        return Outcome(failures=[f"{exchange}: instruments: lists none of those it listed before"])
+    rows = listings.versions(listed, stored, fetch.watched, fetch.now)
+    outcome = Outcome(written=_write_good(fetch, "instruments", rows)[0])
     today = pd.Timestamp(fetch.now).floor("D")
-    reason = f"{fetch.client.id} does not list it"
-    states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
-    for symbol in sorted({universe.expected_symbol(asset) for asset in fetch.watched} - set(listed["symbol"])):
-        _leave_receipts(fetch, coverage.receipts(fetch.client.id, "instruments", symbol, states))
-    return written
+    for asset in sorted(set(fetch.watched) - set(listed["asset"]) - set(stored["asset"])):
+        reason = f"{exchange} does not list it"
+        if asset in near:
+            reason = f"{exchange} lists {near[asset]}, which is no perpetual in USDT that we know how to read"
+        symbol = universe.expected_symbol(asset)
+        states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
+        _leave_receipts(fetch, coverage.receipts(exchange, "instruments", symbol, states))
+        outcome.notes[f"{symbol}: {reason}"] = len(states)
+    return outcome
+
+
+def _known(fetch: Fetch, is_out_of_reach: bool) -> pd.DataFrame:
+    """The instruments to ask for: what is listed of the assets, and what was; see `listings.latest`.
+
+    Of an exchange that is out of reach, what was expected stands in for what was never seen.
+    """
+    known = listings.latest(facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'"))
+    known = known[known["asset"].isin(fetch.assets)]
+    if is_out_of_reach:
+        unseen = [universe.expected_symbol(asset) for asset in fetch.assets if asset not in set(known["asset"])]
+        known = pd.concat([known, pd.DataFrame({"symbol": unseen}, dtype="object")], ignore_index=True)
+    return known
 
 
 def _fetch_group(
@@ -171,21 +182,27 @@ def _fetch_group(
     outcomes = {dataset: Outcome(asked=[(fetch.start, fetch.last)]) for dataset in datasets}
     if out_of_reach:
         failures |= {symbol: out_of_reach for symbol in instruments["symbol"] if symbol not in failures}
+    ends = {row.symbol: row.ends_at for row in instruments.itertuples() if not pd.isna(row.ends_at)}
+    refused: dict[str, str] = {}
     seen: dict[tuple[str, str], list[pd.Series]] = {}
     events_from: dict[str, datetime | None] = {}
     for chunk in _chunks(fetch.start, fetch.last):
         frames: dict[str, list[pd.DataFrame]] = {dataset: [] for dataset in datasets}
         for instrument in instruments.to_dict("records"):
             symbol = instrument["symbol"]
-            if symbol in failures:
+            end = min(chunk[1], ends.get(symbol, chunk[1]))
+            if symbol in failures or symbol in refused or chunk[0] >= end:
                 continue
             try:
-                for page in fetch_pages(fetch.client, datasets, instrument, *chunk, fetch.now):
+                for page in fetch_pages(fetch.client, datasets, instrument, chunk[0], end, fetch.now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
                     if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk[0]):
                         events_from[symbol] = page.covered_from
             except FetchFailed as failure:
+                if failure.refuses_symbol and symbol in ends and ends[symbol] <= fetch.now:
+                    refused[symbol] = str(failure)  # an exchange may forget what has ended
+                    continue
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
                     out_of_reach = str(failure)
@@ -201,7 +218,7 @@ def _fetch_group(
                     seen.setdefault((dataset, symbol), []).append(kept[contracts.contract(dataset).time])
     for dataset in datasets:
         stamps = {symbol: seen.get((dataset, symbol), []) for symbol in instruments["symbol"]}
-        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures)
+        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures, refused, ends)
         outcomes[dataset].failures = sorted(
             {failures[symbol] for symbol in instruments["symbol"] if symbol in failures}
         )
@@ -214,6 +231,8 @@ def _account_for(
     stamps: dict[str, list[pd.Series]],
     events_from: dict[str, datetime | None],
     failures: dict[str, str],
+    refused: dict[str, str],
+    ends: dict[str, pd.Timestamp],
 ) -> dict[str, int]:
     """Leaves the receipts of a dataset, given what came by symbol; returns the hours not observed by their reason."""
     receipts, notes = [pd.DataFrame(columns=coverage.COLUMNS)], {}
@@ -223,6 +242,11 @@ def _account_for(
         states = _states(fetch, dataset, came, events_from.get(symbol), symbol in begun)
         if symbol in failures:
             states.loc[states["state"] != "complete", ["state", "reason"]] = ("failed", failures[symbol])
+        if symbol in refused:
+            states.loc[states["state"] != "complete", ["state", "reason"]] = ("unavailable", refused[symbol])
+        if symbol in ends:
+            ended = f"the contract ended at {ends[symbol]:%Y-%m-%d %H:%M} UTC"
+            states.loc[states.index >= ends[symbol], ["state", "reason"]] = ("unavailable", ended)
         receipts.append(coverage.receipts(fetch.client.id, dataset, symbol, states))
         for reason, hours in states["reason"].dropna().value_counts().items():
             notes[f"{symbol}: {reason}"] = int(hours)

@@ -192,3 +192,27 @@ def test_exchange_whose_last_scheduled_run_has_not_ended_is_left_to_it(tmp_path,
         assert again == [exchange for exchange in requested if exchange != "okx"]
         instance.report_run_failed(running)
         assert len(schedule.evaluate_tick(context).run_requests) == len(EXCHANGES)
+
+
+def test_what_an_exchange_mends_in_a_closed_day_becomes_a_revision(tape, sandbox, tmp_path):
+    """Yesterday's noon is corrected after it was fetched: a day after its end the schedule sees it, unasked for."""
+    noon, later = TODAY - 12 * HOUR, TODAY + DAY + timedelta(minutes=5)
+    hours = pd.date_range(TODAY - 2 * DAY, later, freq="h")
+    instrument = {"exchange": "gate", "symbol": "BTC/USDT:USDT", "asset": "BTC", "quote": "USDT", "settle": "USDT",
+                  "contract_kind": "linear", "contract_size": 0.01}  # fmt: skip
+    candles = pd.DataFrame({"exchange": "gate", "symbol": "BTC/USDT:USDT", "opened_at": hours}).assign(
+        open=100.0, high=101.0, low=99.0, close=100.0, volume_base=1.0
+    )
+    mended = candles.assign(close=candles["close"].where(candles["opened_at"] != noon, 100.5))
+
+    def ask(rows, now, only_missing):
+        client = open_client("gate", sandbox(tape(instruments=[instrument], candles=rows), now))
+        span = (TODAY - 2 * DAY, TODAY + DAY)
+        fetch = ingest.Fetch(client, tmp_path, ("candles",), ("BTC",), ("BTC",), *span, now)
+        return ingest.fetch_range(fetch, only_missing)["candles"].written
+
+    ask(candles, NOW, False)
+    assert ask(mended, NOW + HOUR, True).changed == 0  # yesterday is answered: today alone is asked for
+    assert ask(mended, later, True).changed == 1
+    (held,) = facts.read_raw(tmp_path, "candles", f"opened_at = timestamptz '{noon}'").itertuples()
+    assert (held.close, held.revision) == (100.5, 1)

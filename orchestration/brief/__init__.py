@@ -61,8 +61,8 @@ def origin_mark(warehouse: Path) -> str:
 def coverage_summary(warehouse: Path, now: datetime) -> list[dict]:
     """What the published warehouse knows of every exchange and dataset at `now`, as `market-stress status` shows it.
 
-    Hours since those that its build counted are looked for among the receipts beside it, so that neither a schedule nor a
-    refresh that stopped looks complete. {exchange, dataset, first_date, last_date, hours: {state: instrument-hours},
+    Hours since those that its build counted are looked for among the receipts beside it, so that neither a schedule nor
+    a refresh that stopped looks complete. {exchange, dataset, first_date, last_date, hours: {state: instrument-hours},
     observed_ratio, reason}, see `coverage.summary`. Raises FileNotFoundError without a warehouse.
     """
     from orchestration.brief import coverage

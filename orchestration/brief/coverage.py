@@ -110,8 +110,8 @@ def summary(connection: "duckdb.DuckDBPyConnection", until: datetime, asked: Map
 
     exchange, dataset, first_date of what was asked for or observed and last_date of the span (None: nothing ever was),
     hours: {state: instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason
-    of most of what is missing or None. Of the hours after those that the build counted, `asked` says how many instrument-
-    hours of (exchange, dataset) have a receipt; they are not published, the others never asked.
+    of most of what is missing or None. Of the hours after those that the build counted, `asked` says how many
+    instrument-hours of (exchange, dataset) have a receipt; they are not published, the others never asked.
     """
     end = counted_until(connection) or until
     late = max((until - end) // timedelta(hours=1), 0)

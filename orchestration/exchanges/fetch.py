@@ -8,9 +8,12 @@ Of ccxt only the native methods are used: its unified parsers get sides, values 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,7 +21,7 @@ import pandas as pd
 from orchestration.exchanges import declared, reader
 from orchestration.exchanges.client import call
 from orchestration.exchanges.paging import Endpoint, Window, event_pages, pages
-from orchestration.exchanges.wire import HOUR, cells, milliseconds
+from orchestration.exchanges.wire import HOUR, cells, in_coins, milliseconds
 
 if TYPE_CHECKING:
     import ccxt
@@ -73,8 +76,29 @@ def fetch_instruments(client: "ccxt.Exchange", assets: Sequence[str]) -> pd.Data
 
     Raises FetchFailed.
     """
+    return fetch_listing(client, assets)[0]
+
+
+def fetch_listing(client: "ccxt.Exchange", assets: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str], bool]:
+    """Like `fetch_instruments`; and what comes near an asset that isn't among them, and whether anything is listed.
+
+    Raises FetchFailed.
+    """
     module = reader(client.id)
-    return module.instruments(call(lambda: module.list_instruments(client), client, "instruments"), assets)
+    rows = call(lambda: module.list_instruments(client), client, "instruments")
+    listed = module.instruments(rows, assets)
+    missing = [asset for asset in assets if asset not in set(listed["asset"])]
+    return listed, {asset: near for asset in missing if (near := _near(module, rows, asset))}, bool(rows)
+
+
+def _near(module: ModuleType, rows: list[dict], asset: str) -> str | None:
+    """The listed contract that comes nearest to an asset's perpetual, and of which kind it is."""
+    like = re.compile(rf"{re.escape(asset)}[-_]?USDT.*")
+    for row in rows:
+        if isinstance(row.get(module.ID), str) and like.fullmatch(row[module.ID]):
+            stated = [row.get(cell) for cell in ("contractType", "ctType", "type", "status", "state")]
+            return f"{row[module.ID]} ({', '.join(str(cell) for cell in stated if cell)})"
+    return None
 
 
 def fetch_pages(
@@ -87,9 +111,10 @@ def fetch_pages(
 ) -> Iterator[Page]:
     """Answers for `datasets` of one endpoint (see `Declaration.groups`) and one instrument over [start, end).
 
-    `instrument` is a row of `fetch_instruments`. Only what is closed at `now` is returned; open interest also at
-    `end` itself. The start is moved to where the exchange's declared depth begins. Rows come once each, in no
-    particular order. Raises FetchFailed; the pages before it stand.
+    `instrument` is a row of `fetch_instruments`; its `versions`, if there are any, say which terms hold from when on:
+    (milliseconds, contract_size, multiplier), the oldest first. A row is read with those of its own time. Only what is
+    closed at `now` is returned; open interest also at `end` itself. The start is moved to where the exchange's declared
+    depth begins. Rows come once each, in no particular order. Raises FetchFailed; the pages before it stand.
     """
     bounds = {dataset: _bounds(client.id, dataset, start, end, now) for dataset in datasets}
     if tuple(datasets) == ("liquidations",):
@@ -99,10 +124,34 @@ def fetch_pages(
     for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
         yield Page(
             {
-                dataset: _within(endpoint.datasets[dataset](rows, instrument), TIMES[dataset], *bounds[dataset])
+                dataset: _within(_read(endpoint, dataset, rows, instrument), TIMES[dataset], *bounds[dataset])
                 for dataset in datasets
             }
         )
+
+
+def _read(endpoint: Endpoint, dataset: str, rows: list, instrument: Mapping) -> pd.DataFrame:
+    """Contract rows of native ones, in coins, each with the terms of its own time."""
+    read, versions = endpoint.datasets[dataset], instrument.get("versions") or []
+    if dataset == "funding_rates" or len(versions) < 2:  # rates know no size, and need their neighbours
+        return in_coins(read(rows, instrument), instrument.get("multiplier", 1))
+    stamps = [milliseconds(cell, endpoint.unit) for cell in cells(rows, endpoint.time)]
+    return _read_by_version(read, rows, stamps, instrument)
+
+
+def _read_by_version(
+    read: Callable[[list, Mapping], pd.DataFrame], rows: list, stamps: list[int | None], instrument: Mapping
+) -> pd.DataFrame:
+    """Contract rows, in coins; a row without a stamp is read with the latest terms: the border refuses it."""
+    frames = []
+    since = [moment for moment, _, _ in instrument["versions"]]
+    holding = [len(since) - 1 if stamp is None else max(bisect_right(since, stamp) - 1, 0) for stamp in stamps]
+    for place, (_, contract_size, multiplier) in enumerate(instrument["versions"]):
+        of_version = [row for row, its in zip(rows, holding, strict=True) if its == place]
+        if of_version:
+            terms = {**instrument, "contract_size": contract_size, "multiplier": multiplier}
+            frames.append(in_coins(read(of_version, terms), multiplier))
+    return pd.concat(frames, ignore_index=True) if frames else read([], instrument)
 
 
 def _endpoint(exchange: str, datasets: Sequence[str]) -> Endpoint:
@@ -165,7 +214,12 @@ def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int
         return call(lambda: module.ask_liquidations(client, native_id, before), client, what)
 
     for rows, covered_from in event_pages(ask, module.liquidation_stamp, first, last):
-        frames = {"liquidations": module.liquidations(rows, instrument)} if rows else {}
+        frames = {}
+        if rows and len(instrument.get("versions") or []) > 1:
+            stamps = [module.liquidation_stamp(row) for row in rows]
+            frames["liquidations"] = _read_by_version(module.liquidations, rows, stamps, instrument)
+        elif rows:
+            frames["liquidations"] = in_coins(module.liquidations(rows, instrument), instrument.get("multiplier", 1))
         yield Page(frames, None if covered_from is None else _moment(covered_from))
 
 

@@ -10,6 +10,14 @@ coverage_hourly as (
     select * from {{ ref('int_coverage_hourly') }}
 ),
 
+refused as (
+    select * from {{ ref('int_open_interest_refused') }}
+),
+
+instrument_open_interest as (
+    select * from {{ ref('int_open_interest_hourly') }}
+),
+
 ranked_states as (
     select
         *,
@@ -20,9 +28,10 @@ ranked_states as (
 best_states as (
     select
         ranked_states.exchange,
+        ranked_states.symbol,
+        ranked_states.hour_at,
         instrument_hours.asset,
         dataset_sources.mart_dataset as dataset,
-        cast(ranked_states.hour_at as date) as period_start_date,
         min_by(ranked_states.state, (ranked_states.severity, dataset_sources.preference)) as state,
         min_by(ranked_states.reason, (ranked_states.severity, dataset_sources.preference)) as reason
     from ranked_states
@@ -40,6 +49,42 @@ best_states as (
         dataset_sources.mart_dataset,
         ranked_states.symbol,
         ranked_states.hour_at
+),
+
+-- an answer that isn't believed is none, be its receipt complete
+refused_hours as (
+    select
+        refused.exchange,
+        refused.symbol,
+        refused.hour_at,
+        min(refused.reason) as reason
+    from refused
+    left join instrument_open_interest
+        on
+            refused.exchange = instrument_open_interest.exchange
+            and refused.symbol = instrument_open_interest.symbol
+            and refused.hour_at = instrument_open_interest.as_of
+            and instrument_open_interest.is_fresh
+    where instrument_open_interest.as_of is null
+    group by refused.exchange, refused.symbol, refused.hour_at
+),
+
+believed_states as (
+    select
+        best_states.exchange,
+        best_states.asset,
+        best_states.dataset,
+        cast(best_states.hour_at as date) as period_start_date,
+        case when refused_hours.hour_at is null then best_states.state else 'partial' end as state,
+        coalesce(refused_hours.reason, best_states.reason) as reason
+    from best_states
+    left join refused_hours
+        on
+            best_states.dataset = 'open_interest'
+            and best_states.state = 'complete'
+            and best_states.exchange = refused_hours.exchange
+            and best_states.symbol = refused_hours.symbol
+            and best_states.hour_at = refused_hours.hour_at
 )
 
 select
@@ -50,5 +95,5 @@ select
     state,
     reason,
     count(*) as hours
-from best_states
+from believed_states
 group by period_start_date, exchange, dataset, asset, state, reason

@@ -23,7 +23,11 @@ coarse_days as (
         {{ worst_completeness('totals_of_natures.completeness') }} as completeness,
         sum(least(
             totals_of_natures.period_hours,
-            date_diff('hour', totals_of_natures.period_start_at, coalesce(date_trunc('hour', instruments.ends_at), bounds.as_of))
+            date_diff(
+                'hour',
+                totals_of_natures.period_start_at,
+                coalesce(date_trunc('hour', instruments.ends_at), bounds.as_of)
+            )
         )) as covered_hours
     from totals_of_natures
     inner join instruments
