@@ -7,6 +7,10 @@ with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
 period_prices as (
     select * from {{ ref('int_market_periods') }}
 ),
@@ -43,7 +47,7 @@ market_sums as (
         sum(observed_hours) as observed_hours,
         sum(expected_hours) as held_hours,
         max(instruments) as instruments,
-        2 * sum(case when is_complete then 24 * instruments else 0 end) as complete_hours
+        sum(case when is_complete then expected_hours else 0 end) as complete_hours
     from market_days
     group by grain_start_date, asset
 ),
@@ -64,7 +68,7 @@ market_sums_and_prices as (
             and period_prices.grain = '{{ grain }}'
 ),
 
-{% call rollup_tail('market_sums_and_prices', grain, watched=2) %}
+{% call rollup_tail('market_sums_and_prices', grain, watched=2, by="asset") %}
     period_start_date,
     asset,
     {% for figure in ["long_usd", "short_usd", "total_usd", "open_interest_usd"] -%}

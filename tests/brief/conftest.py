@@ -90,6 +90,7 @@ select period_start_date, exchange, dataset, asset, hours_observed as hours_comp
     case when exchange = 'gate' then 24 - hours_observed else 0 end as hours_failed, 0 as hours_unavailable,
     case when exchange = 'binance' then 24 - hours_observed else 0 end as hours_never_asked, hours_observed,
     24 as hours_expected, hours_observed / 24 as observed_ratio, reason,
+    period_start_date + interval 1 day as counted_until_at,
     case when hours_observed = 24 then []
         when exchange = 'binance' then [{{'state': 'never asked', 'reason': 'import a recording', 'hours': 24}}]
         else [{{'state': 'failed', 'reason': reason, 'hours': 24 - hours_observed}}] end as gaps

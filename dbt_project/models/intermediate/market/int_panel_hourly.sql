@@ -30,6 +30,7 @@ instruments_at_stamps as (
         instruments.symbol,
         instruments.asset,
         stamps.as_of,
+        coalesce(stamps.as_of > instruments.ends_at, false) as has_ended,
         instrument_open_interest.quantity,
         instrument_open_interest.price as open_interest_price,
         instrument_open_interest.open_interest_usd,

@@ -34,10 +34,10 @@ hourly_figures as (
     select
         as_of,
         coalesce(asset, 'ALL') as asset,
-        count(*) as instruments,
+        count(*) filter (where not has_ended) as instruments,
         array_sort(array_agg(exchange || ':' || symbol) filter (where close is not null)) as price_panel,
         count(*) filter (where is_liquidations_observed) as observed_instruments,
-        max(completeness_rank) as completeness_rank,
+        max(completeness_rank) filter (where not has_ended) as completeness_rank,
         sum(long_usd) as long_usd,
         sum(short_usd) as short_usd,
         sum(open_interest_24h_ago_usd) as weight_24h_usd,
@@ -75,21 +75,24 @@ windows as (
         sum(long_usd) over last_24h as long_usd_24h,
         sum(short_usd) over last_24h as short_usd_24h,
         max(long_usd + short_usd) over last_24h as worst_hour_usd_24h,
-        sum(observed_instruments) over last_24h / (24 * instruments) as observed_ratio_24h,
+        sum(observed_instruments) over last_24h
+        / (sum(instruments) over last_24h + (24 - count(*) over last_24h) * instruments) as observed_ratio_24h,
         case when count(*) over last_24h < 24 then 3 else max(completeness_rank) over last_24h end
             as completeness_rank_24h,
         sum(long_usd) over last_7d as long_usd_7d,
         sum(short_usd) over last_7d as short_usd_7d,
-        sum(observed_instruments) over last_7d / (168 * instruments) as observed_ratio_7d,
+        sum(observed_instruments) over last_7d
+        / (sum(instruments) over last_7d + (168 - count(*) over last_7d) * instruments) as observed_ratio_7d,
         case when count(*) over last_7d < 168 then 3 else max(completeness_rank) over last_7d end
             as completeness_rank_7d,
         sum(long_usd) over last_30d as long_usd_30d,
         sum(short_usd) over last_30d as short_usd_30d,
-        sum(observed_instruments) over last_30d / (720 * instruments) as observed_ratio_30d,
+        sum(observed_instruments) over last_30d
+        / (sum(instruments) over last_30d + (720 - count(*) over last_30d) * instruments) as observed_ratio_30d,
         case when count(*) over last_30d < 720 then 3 else max(completeness_rank) over last_30d end
             as completeness_rank_30d
     from hourly_figures
-    where as_of > (select bounds.first_hour_at from bounds)
+    where as_of > (select bounds.first_hour_at from bounds) and instruments > 0
     window
         last_24h as (partition by asset order by as_of rows between 23 preceding and current row),
         last_7d as (partition by asset order by as_of rows between 167 preceding and current row),
