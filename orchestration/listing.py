@@ -19,7 +19,7 @@ from orchestration.lake import instruments
 if TYPE_CHECKING:
     from orchestration.exchanges.client import Client
 
-LAST_BARS = timedelta(hours=6)  # in which a contract that trades has a bar
+LAST_BARS = timedelta(hours=2)  # in which a contract that trades has a bar
 
 
 @dataclass(frozen=True)
