@@ -23,3 +23,36 @@
 {% macro spark__sum_in_order(figure) -%}
     aggregate(array_sort(collect_list({{ figure }})), cast(0 as double), (total, figure) -> total + figure)
 {%- endmacro %}
+
+{# Both sides together, of what is known: a side of which nothing is known adds nothing, and without any there is none. #}
+{% macro both_sides(long_usd, short_usd) -%}
+    case
+        when coalesce({{ long_usd }}, {{ short_usd }}) is not null
+            then coalesce({{ long_usd }}, 0) + coalesce({{ short_usd }}, 0)
+    end
+{%- endmacro %}
+
+{# A mean of rates weighted by open interest, or equally where none of them has any. #}
+{% macro mean_rate(rate, open_interest_usd) -%}
+    coalesce(
+        {{ sum_in_order(rate ~ ' * ' ~ open_interest_usd) }}
+        / nullif(sum({{ open_interest_usd }}) filter (where {{ rate }} is not null), 0),
+        {{ sum_in_order(rate) }} / nullif(count({{ rate }}), 0)
+    )
+{%- endmacro %}
+
+{# By what mean_rate weighs. #}
+{% macro weighting(rate, open_interest_usd) -%}
+    case
+        when sum({{ open_interest_usd }}) filter (where {{ rate }} is not null) > 0 then 'open_interest'
+        when count({{ rate }}) > 0 then 'equal'
+    end
+{%- endmacro %}
+
+{# The share of what is watched that reports every liquidation: of open interest, or of instruments where none is known. #}
+{% macro full_reporting_ratio(over="") -%}
+    coalesce(
+        cast(coalesce(sum(fully_reporting_usd){{ over }}, 0) as double) / nullif(sum(watched_usd){{ over }}, 0),
+        cast(sum(fully_reporting_instruments){{ over }} as double) / nullif(sum(instruments){{ over }}, 0)
+    )
+{%- endmacro %}

@@ -78,7 +78,11 @@ observed_days as (
             funding.exchange = instrument_hours.exchange
             and funding.symbol = instrument_hours.symbol
             and funding.as_of = instrument_hours.hour_at
-    where funding.as_of + interval 1 hour <= funding.settled_at + (funding.interval_hours + 1) * interval 1 hour
+    inner join funding as funding_at_the_end
+        on
+            funding.exchange = funding_at_the_end.exchange
+            and funding.symbol = funding_at_the_end.symbol
+            and funding.as_of + interval 1 hour = funding_at_the_end.as_of
     group by cast(instrument_hours.hour_at as date), instrument_hours.exchange, instrument_hours.asset
 ),
 
