@@ -30,6 +30,8 @@ select as_of, asset, case when asset <> 'ALL' then 67450.0 * size end as price, 
     )},
     cast({{liquidations}} * size * 41e6 * (1 + n % 900 / 900) as decimal(38, 6)) as worst_hour_usd_24h,
     {{observed}} as observed_ratio_24h, {{observed}} as observed_ratio_7d, {{observed}} as observed_ratio_30d,
+    {{observed}} < 1 as is_lower_bound_24h, true as is_lower_bound_7d, true as is_lower_bound_30d,
+    0.57 as full_reporting_ratio,
     cast({{open_interest}} * size * (40e9 - n * 4e6 + 2e9 * sin(n / 40)) as decimal(38, 6)) as open_interest_usd,
     {", ".join(f"{{open_interest}} * -0.044 as open_interest_change_{window}_ratio" for window in WINDOWS)},
     {", ".join(
