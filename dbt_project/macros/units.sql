@@ -24,14 +24,6 @@
     aggregate(array_sort(collect_list({{ figure }})), cast(0 as double), (total, figure) -> total + figure)
 {%- endmacro %}
 
-{# Both sides together, of what is known: a side of which nothing is known adds nothing, and without any there is none. #}
-{% macro both_sides(long_usd, short_usd) -%}
-    case
-        when coalesce({{ long_usd }}, {{ short_usd }}) is not null
-            then coalesce({{ long_usd }}, 0) + coalesce({{ short_usd }}, 0)
-    end
-{%- endmacro %}
-
 {# A mean of rates weighted by open interest, or equally where none of them has any. #}
 {% macro mean_rate(rate, open_interest_usd) -%}
     coalesce(
@@ -49,10 +41,12 @@
     end
 {%- endmacro %}
 
-{# The share of what is watched that reports every liquidation: of open interest, or of instruments where none is known. #}
-{% macro full_reporting_ratio(over="") -%}
+{# The share of what is watched that reports every liquidation: of contracts, where no open interest is known. #}
+{% macro full_reporting_ratio(over="", of="") -%}
     coalesce(
-        cast(coalesce(sum(fully_reporting_usd){{ over }}, 0) as double) / nullif(sum(watched_usd){{ over }}, 0),
-        cast(sum(fully_reporting_instruments){{ over }} as double) / nullif(sum(instruments){{ over }}, 0)
+        cast(coalesce(sum({{ of }}fully_reporting_usd){{ over }}, 0) as double)
+        / nullif(sum({{ of }}watched_usd){{ over }}, 0),
+        cast(sum({{ of }}fully_reporting_instruments){{ over }} as double)
+        / nullif(sum({{ of }}instruments){{ over }}, 0)
     )
 {%- endmacro %}

@@ -77,4 +77,6 @@ asof inner join spaced
         instrument_stamps.exchange = spaced.exchange
         and instrument_stamps.symbol = spaced.symbol
         and instrument_stamps.as_of >= spaced.settled_at
-where date_diff('hour', spaced.settled_at, instrument_stamps.as_of) <= greatest(coalesce(spaced.interval_hours, 8), 8) + 1
+where
+    date_diff('hour', spaced.settled_at, instrument_stamps.as_of)
+    <= greatest(coalesce(spaced.interval_hours, 8), 8) + 1

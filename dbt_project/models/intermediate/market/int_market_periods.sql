@@ -54,7 +54,7 @@ market as (
                 when min(hours.funding_weighting) = max(hours.funding_weighting) then min(hours.funding_weighting)
                 when min(hours.funding_weighting) is not null then 'mixed'
             end as funding_weighting,
-            {{ full_reporting_ratio() }} as full_reporting_ratio
+            {{ full_reporting_ratio(of='hours.') }} as full_reporting_ratio
         from hours_of_a_{{ grain }} as hours
         cross join bounds
         group by hours.grain, hours.period_start_date, hours.asset, bounds.as_of, bounds.last_hour_at

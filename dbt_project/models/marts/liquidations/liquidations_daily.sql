@@ -47,7 +47,7 @@ liquidation_days as (
         {% endfor -%}
         case
             when coarse_daily.asset is null then sums_of_hours.total_usd
-            else {{ both_sides('coarse_daily.long_usd', 'coarse_daily.short_usd') }}
+            else coarse_daily.long_usd + coarse_daily.short_usd
         end as total_usd,
         {% for figure in ["events", "largest_usd", "worst_hour_usd"] -%}
             case when coarse_daily.asset is null then sums_of_hours.{{ figure }} end as {{ figure }},

@@ -100,7 +100,7 @@ windows as (
         {{ full_reporting_ratio(" over last_24h") }} as full_reporting_ratio,
         sum(long_usd) over last_24h as long_usd_24h,
         sum(short_usd) over last_24h as short_usd_24h,
-        max({{ both_sides('long_usd', 'short_usd') }}) over last_24h as worst_hour_usd_24h,
+        max(coalesce(long_usd + short_usd, long_usd, short_usd)) over last_24h as worst_hour_usd_24h,
         sum(observed_instruments) over last_24h
         / (sum(instruments) over last_24h + (24 - count(*) over last_24h) * instruments) as observed_ratio_24h,
         case when count(*) over last_24h < 24 then 3 else max(completeness_rank) over last_24h end
