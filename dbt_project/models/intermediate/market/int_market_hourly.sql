@@ -4,7 +4,7 @@ with panel as (
     select * from {{ ref('int_panel_hourly') }}
 ),
 
-instruments_at_stamps as (
+reporting_instruments as (
     select
         *,
         not has_ended and is_liquidations_observed and completeness_rank < 2 as is_fully_reporting
@@ -27,7 +27,7 @@ assets as (
         sum(last_open_interest_usd) filter (where not has_ended) as watched_usd,
         count(*) filter (where is_fully_reporting) as fully_reporting_instruments,
         sum(last_open_interest_usd) filter (where is_fully_reporting) as fully_reporting_usd
-    from instruments_at_stamps
+    from reporting_instruments
     group by as_of, asset
 ),
 
