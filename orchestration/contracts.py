@@ -100,9 +100,9 @@ def _custom(element: dict) -> dict:
 def validate(frame: pd.DataFrame, dataset: str, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Splits rows at the border into (good, quarantined).
 
-    `frame` has the contract's columns and optionally `origin` and `payload`; good rows come back typed, in the
-    contract's order with these two last. A column that has a default may be absent. Quarantined rows come back as they
-    came, with a column `reason`. A row from after `now` is refused.
+    `frame` has the contract's columns and optionally `origin`, `payload` and `fault` (why a row can't be right); good
+    rows come back typed, in the contract's order with the first two last. A column that has a default may be absent.
+    Quarantined rows come back as they came, with a column `reason`. A row from after `now` is refused.
     Raises ValueError with one line if a required column is missing or an unknown one is there.
     """
     terms = contract(dataset)
@@ -112,6 +112,8 @@ def validate(frame: pd.DataFrame, dataset: str, now: datetime) -> tuple[pd.DataF
     raw = frame.assign(**absent).reindex(columns=[*terms.columns, "origin", "payload"])
     typed, reasons = _typed(raw, terms)
     reasons += _breaches(typed, terms)
+    if "fault" in frame:
+        reasons += [(index, text) for index, text in frame["fault"].dropna().items()]
     if terms.time:
         late = typed.index[typed[terms.time] > pd.Timestamp(now)]
         reasons += [(index, f"{terms.time} lies after {now:%Y-%m-%dT%H:%M:%SZ}") for index in late]
@@ -126,7 +128,7 @@ def check_columns(frame: pd.DataFrame, dataset: str) -> None:
     terms = contract(dataset)
     required = {column["name"] for column in terms.properties if column["required"]} - terms.defaults.keys()
     missing = [name for name in terms.columns if name in required and name not in frame.columns]
-    unknown = [name for name in frame.columns if name not in {*terms.columns, *LAKE_COLUMNS}]
+    unknown = [name for name in frame.columns if name not in {*terms.columns, *LAKE_COLUMNS, "fault"}]
     if missing or unknown:
         faults = (("lacks", missing), ("does not know", unknown))
         said = " and ".join(f"{fault} {', '.join(names)}" for fault, names in faults if names)
