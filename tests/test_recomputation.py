@@ -3,13 +3,11 @@
 Part of `make test-all`. The crash is skipped where the recordings are absent.
 """
 
-import os
-import subprocess
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, RECORDINGS
+from conftest import RECORDINGS
 from recomputation import recomputed
 
 pytestmark = pytest.mark.thorough
@@ -29,17 +27,11 @@ DIFFERS |= {"COINS": "abs(ours - theirs) > 1e-15 * abs(theirs)::double + 1e-12",
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    ended = subprocess.run(
-        [COMMAND, "demo"], cwd=folder, env=dict(os.environ), capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    home = folder / "data" / "demo"
+def demo(demo_home):
     # OKX tells of 95 days of settlements; what else REST forgets is imported.
     reached = {"funding_rates": "exchange <> 'okx' or funded_at >= timestamptz '2025-11-09 00:00:00+00'"}
-    tape, assets = home / "tapes" / "deleveraging-2026-02", ["BTC", "ETH", "SOL", "XRP", "BNB"]
-    return _beside(home, recomputed(tape, datetime(2026, 2, 12), "2025-04-18", assets, reached))
+    tape, assets = demo_home / "tapes" / "deleveraging-2026-02", ["BTC", "ETH", "SOL", "XRP", "BNB"]
+    return _beside(demo_home, recomputed(tape, datetime(2026, 2, 12), "2025-04-18", assets, reached))
 
 
 @pytest.fixture(scope="module")
