@@ -181,15 +181,15 @@ from own join weights on weights.asset = own.asset and stamp = start_at group by
 FUNDING = """
 create table settled as
 select exchange, symbol, date_trunc('hour', funded_at::timestamp) as settled_at,
-    date_diff('hour', lag(settled_at) over (partition by exchange, symbol order by funded_at), settled_at) as interval_hours,
-    rate / interval_hours * 8760 as annualised
+    date_diff('hour', lag(settled_at) over (partition by exchange, symbol order by funded_at), settled_at) as own_hours,
+    rate / own_hours * 8760 as annualised
 from funding_rates;
 
 create table rates as
 select stamps.exchange, stamps.symbol, stamp, settled_at, annualised
 from stamps asof join settled
     on stamps.exchange = settled.exchange and stamps.symbol = settled.symbol and stamp >= settled_at
-where stamp <= settled_at + to_hours(greatest(coalesce(interval_hours, 8), 8)::int + 1);
+where stamp <= settled_at + to_hours(greatest(coalesce(own_hours, 8), 8)::int + 1);
 """
 
 # Each asset and ALL at a stamp: liquidations of the hour before it, the rest of the moment. Watched is open interest as
@@ -198,8 +198,8 @@ HOURLY = """
 create table hourly as
 select market, stamp, sum(long_usd) as long_usd, sum(short_usd) as short_usd, sum(total_usd) as total_usd,
     count(*) filter (is_observed) as observed, max(completeness) as completeness, count(*) as instruments,
-    sum(last_usd)::double as watched_usd, count(*) filter (is_observed and completeness <= 'totals') as reporting,
-    coalesce(sum(last_usd) filter (is_observed and completeness <= 'totals'), 0)::double as reporting_usd,
+    sum(last_usd)::double as watched_usd, count(*) filter (is_observed and completeness in ('complete', 'totals')) as reporting,
+    coalesce(sum(last_usd) filter (is_observed and completeness in ('complete', 'totals')), 0)::double as reporting_usd,
     sum(usd) as usd, sum(base) filter (market <> 'ALL') as base, count(usd) as held, count(usd) filter (is_fresh) as fresh,
     median(close) filter (market <> 'ALL') as price, any_value(log_ratio) as log_ratio,
     sum(annualised * usd) / sum(usd) filter (annualised is not null) as annualised,
