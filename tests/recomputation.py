@@ -98,8 +98,9 @@ from (
 ) as seen;
 """
 
-# A period opens and closes with the stocks at its ends; the rest is over every observation from end to end. A day's
-# change is split per contract; effects of longer periods are sums of days, and coverage what these leave unexplained.
+# A period opens and closes with the stocks at its ends; high and low are over these and every observation from end to
+# end, the mean over the latter. A day's change is split per contract; effects of longer periods are sums of days, and
+# coverage what these leave unexplained.
 OPEN_INTEREST = """
 create table days as
 select start_at, end_at, exchange, asset, opened.usd + closed.usd is null as lacks_an_end,
@@ -132,7 +133,9 @@ ranges as (
         bool_or(stamp = start_at) as is_open_observed, count(usd) < count(*) as lacks_a_value
     from observations join periods on stamp between start_at and end_at group by all
 )
-select held.* exclude (passed_hours, is_over), high_usd, low_usd, mean_usd, high_base, low_base, mean_base,
+select held.* exclude (passed_hours, is_over), mean_usd, mean_base, greatest(high_usd, open_usd, close_usd) as high_usd,
+    greatest(high_base, open_base, close_base) as high_base, least(low_usd, open_usd, close_usd) as low_usd,
+    least(low_base, open_base, close_base) as low_base,
     coalesce(observations, 0) as observations, coalesce(observations_base, 0) as observations_base,
     coalesce(is_open_observed, false) as is_open_observed, 1 as instruments, passed_hours as expected_hours,
     observed_hours / passed_hours as observed_ratio,
