@@ -16,7 +16,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 FLOORS = (  # a module may import what lies on a lower floor, and its own room
     {"exchanges"},
     {"universe"},
-    {"settings", "home", "forking", "manifest", "contracts", "coverage", "stress", "expectations", "sandbox"},
+    {"settings", "home", "forking", "manifest", "contracts", "coverage", "score", "expectations", "sandbox"},
     {"lake"},
     {"ingest", "brief"},
     {"defs"},

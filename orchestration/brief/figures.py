@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.measures import ALL, EXTRA_COLUMNS, MEASURES, WINDOW_HOURS, Measure
 from orchestration.brief.query import iso, plain, records, stamp
 from orchestration.brief.words import share_text
@@ -88,10 +88,10 @@ def _completeness(measure: Measure, asset: str, value: object, known: Known) -> 
     """text, observed_ratio (None where it has no meaning) and is_lower_bound."""
     if measure.table == "market_stress":
         row = known.scores.get(asset, {})
-        ranked = sum(row.get(f"{part}_rank") is not None for part in stress.PARTS)
+        ranked = sum(row.get(f"{part}_rank") is not None for part in score.PARTS)
         weight = 1 - (row["score_high"] - row["score_low"]) / 100 if row else 0.0
-        text = f"{ranked} of {len(stress.PARTS)} parts"
-        is_lower_bound = 0 < ranked < len(stress.PARTS) and measure.name == "score"
+        text = f"{ranked} of {len(score.PARTS)} parts"
+        is_lower_bound = 0 < ranked < len(score.PARTS) and measure.name == "score"
         return {"text": text, "observed_ratio": round(weight, 4), "is_lower_bound": is_lower_bound}
     if measure.topic == "liquidations":
         row = known.rows[asset]
@@ -156,11 +156,11 @@ def _score_reason(measure: Measure, row: dict | None) -> str:
         return "market_stress has no row at this hour"
     reason = row["reason"] or ""
     clauses = [clause.strip() for clause in reason.split(";")]
-    if measure.topic in stress.PARTS:
+    if measure.topic in score.PARTS:
         reason = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), reason)
     elif measure.name in ("score", "regime"):
         reason = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {reason}"
     history = f"a rank needs {row['warm_up_days']} d"
-    if all(row[f"{part}_rank"] is None for part in stress.PARTS):  # else the days are those of another part
+    if all(row[f"{part}_rank"] is None for part in score.PARTS):  # else the days are those of another part
         history = f"{row['effective_days']:.0f} d of history where {row['warm_up_days']} d are needed"
     return reason.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")

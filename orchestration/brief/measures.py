@@ -6,14 +6,14 @@ Here belong names, units and SQL expressions. What an answer is worth is `figure
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.query import stamp
 from orchestration.lake.files import literal
 
 ALL = "ALL"
 WINDOW_HOURS = {"24h": 24, "7d": 168, "28d": 672, "30d": 720, "90d": 2160}
 COVERAGE_HOURS = 720
-PART_WORDS = {part: part.replace("_", " ") for part in stress.PARTS}
+PART_WORDS = {part: part.replace("_", " ") for part in score.PARTS}
 
 
 @dataclass(frozen=True)

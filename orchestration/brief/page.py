@@ -3,7 +3,7 @@
 What a figure says is `words`' matter; here nothing is asked of the warehouse and nothing is drawn.
 """
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.coverage import DATASET_WORDS
 from orchestration.brief.drawing import COLOURS
 from orchestration.brief.measures import ALL, MEASURES
@@ -13,10 +13,10 @@ from orchestration.brief.words import cell_text, figure_text, moment_text, share
 SECTIONS = {
     "score": ("Stress score", [
         ("Score, bounds and contributions in points of 100", [
-            "score", "score_low", "score_high", "regime", *(f"{part}_contribution" for part in stress.PARTS),
+            "score", "score_low", "score_high", "regime", *(f"{part}_contribution" for part in score.PARTS),
             "effective_days", "warm_up_days",
         ]),
-        ("Ranks among earlier hours, 0 to 1", [f"{part}_rank" for part in stress.PARTS]),
+        ("Ranks among earlier hours, 0 to 1", [f"{part}_rank" for part in score.PARTS]),
     ]),
     "liquidations": ("Liquidations", [("USD", [measure.name for measure in MEASURES["liquidations"]])]),
     "open_interest": ("Open interest", [

@@ -84,7 +84,9 @@ def breadth_of(
         mean = sum(of_parts) / np.maximum(counted, 1)[:, np.newaxis]
         is_stressed = is_member & (mean > BROAD_MEAN_RANK)
         stressed = is_stressed.sum(axis=1, keepdims=True) - is_stressed
-        return np.where((universe >= FEWEST_ASSETS_OF_A_BREADTH) & (others > 0), stressed / np.maximum(others, 1), np.nan)
+        return np.where(
+            (universe >= FEWEST_ASSETS_OF_A_BREADTH) & (others > 0), stressed / np.maximum(others, 1), np.nan
+        )
 
     low, high = share_of_others("low", 0), share_of_others("high", 1)
     cause = np.where(np.isnan(low), np.where(universe > 0, MISSING, INSUFFICIENT_HISTORY), KNOWN)
@@ -104,7 +106,10 @@ def first_line(parts: Mapping[str, Ranks], filled_hours: np.ndarray, assets: np.
     is_missing = np.isnan(rank)
     hundredths = _hundredths(np.where(is_missing, 0, rank))
     total = hundredths.sum(axis=1)
-    lowest, highest = _hundredths(np.where(is_missing, 0, low)).sum(axis=1), _hundredths(np.where(is_missing, 1, high)).sum(axis=1)
+    lowest, highest = (
+        _hundredths(np.where(is_missing, 0, low)).sum(axis=1),
+        _hundredths(np.where(is_missing, 1, high)).sum(axis=1),
+    )
     is_narrow = highest - lowest <= 100 * WIDEST_SCORE_POINTS
     table = {"score": np.where(is_narrow, total / 100, np.nan), "score_low": lowest / 100, "score_high": highest / 100}
     is_counted = ~is_missing[:, [part in RANKED_PARTS for part in PARTS]].all(axis=1)

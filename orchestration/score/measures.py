@@ -44,7 +44,9 @@ FIGURES = (
 
 def on_grid(instruments: pd.DataFrame, hours: pd.DatetimeIndex) -> Instruments:
     """The frame as arrays over `hours`, which are unbroken and hold all of its stamps."""
-    rows = np.asarray((instruments["as_of"] - hours[0]) // HOUR, dtype="int64") if len(instruments) else np.array([], int)
+    rows = (
+        np.asarray((instruments["as_of"] - hours[0]) // HOUR, dtype="int64") if len(instruments) else np.array([], int)
+    )
     keys = instruments[["instrument", "asset"]].drop_duplicates().sort_values("instrument")
     columns = pd.Index(keys["instrument"]).get_indexer(instruments["instrument"])
 
@@ -119,9 +121,7 @@ def _liquidations_of(
 
     is_panel = np.take(is_present, columns, axis=1).all(axis=1)
     weight = np.where(is_panel, np.take(weight_usd, columns, axis=1).sum(axis=1), np.nan)
-    value, low, high = (
-        _divided(_sum_of_24h(seen_usd + times * fill_usd), weight) for times in (1, 0, WIDEST_FILL)
-    )
+    value, low, high = (_divided(_sum_of_24h(seen_usd + times * fill_usd), weight) for times in (1, 0, WIDEST_FILL))
     return Series(value, low, high, np.nan_to_num(_sum_of_24h((~is_whole).astype("float64"))).astype("int64"))
 
 

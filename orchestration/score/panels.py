@@ -67,19 +67,20 @@ def panel_ranks(
 
     An hour's panel is whoever is present. A member that would leave it less history than a rank needs is left out, and
     so on until the history suffices: of too short a joint history the member that begins last, of one with too many
-    holes the one with the most. Where no panel suffices there is insufficient history, where nobody is present the
-    measure is missing. `months` numbers the calendar months of the hours.
+    holes the one with the most. Where no panel suffices there is insufficient history, where nobody is present though
+    somebody has been for long enough the measure is missing. `months` numbers the calendar months of the hours.
     """
     is_present = np.take(members.is_present, columns, axis=1)
     grid_hours, size = is_present.shape
     own = history(is_present)
-    is_candidate = is_present & (own.span >= warm_up_days * 24)
+    is_old = own.span >= warm_up_days * 24
+    is_candidate = is_present & is_old
     if is_asked is not None:
         is_candidate &= is_asked[:, np.newaxis]
     found = PanelRanks(
         *(np.full(grid_hours, np.nan) for _ in ("rank", "low", "high")),
         hours=own.hours.max(axis=1, initial=0).astype("int64"),
-        cause=np.where(is_present.any(axis=1), INSUFFICIENT_HISTORY, MISSING),
+        cause=np.where(is_old.any(axis=1) & ~is_present.any(axis=1), MISSING, INSUFFICIENT_HISTORY),
         value=np.full(grid_hours, np.nan),
         filled_hours=np.zeros(grid_hours, dtype="int64"),
         members=np.full(grid_hours, None, dtype="object"),
@@ -185,9 +186,7 @@ class _Choice:
                 yield panel, hours[is_enough]
             work += self.shortened(panel, hours[~is_enough], joint)
 
-    def shortened(
-        self, panel: np.ndarray, hours: np.ndarray, joint: History
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def shortened(self, panel: np.ndarray, hours: np.ndarray, joint: History) -> list[tuple[np.ndarray, np.ndarray]]:
         """The panel without the member that is to blame in each of these hours, as (columns, hours)."""
         if len(panel) == 1 or not len(hours):
             return []
@@ -196,7 +195,9 @@ class _Choice:
         since_first = self.counts[hours][:, panel] - self.counts[hours - span][:, panel]
         own_span, own_hours = self.own.span[hours][:, panel], self.own.hours[hours][:, panel]
         weight = np.where(
-            is_short[:, np.newaxis], own_span.astype("int64") << 32 | own_hours, since_first.astype("int64") << 32 | own_span
+            is_short[:, np.newaxis],
+            own_span.astype("int64") << 32 | own_hours,
+            since_first.astype("int64") << 32 | own_span,
         )
         # The least; of equals the last by name.
         left_out = len(panel) - 1 - np.argmin(weight[:, ::-1], axis=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief import write_brief
 from orchestration.brief.query import stamp
 
@@ -49,10 +49,10 @@ MARKET_STRESS = f"""
 create table market_stress as
 select as_of, asset, {{score}} * 80.0 as score, coalesce({{score}} * 80.0, 0) as score_low,
     coalesce({{score}} * 80.0, 100) as score_high, case when {{score}} = 1 then 'stress' end as regime,
-    {", ".join(f"{{score}} * 0.8 as {part}_rank" for part in stress.PARTS)},
-    {", ".join(f"{{score}} * 0.8 * {weight} as {part}_contribution" for part, (weight, _) in stress.PARTS.items())},
+    {", ".join(f"{{score}} * 0.8 as {part}_rank" for part in score.PARTS)},
+    {", ".join(f"{{score}} * 0.8 * {weight} as {part}_contribution" for part, (weight, _) in score.PARTS.items())},
     180 as warm_up_days, 60.0 as effective_days,
-    case when {{score}} is null then 'insufficient_history: {", ".join(stress.PARTS)}' end as reason
+    case when {{score}} is null then 'insufficient_history: {", ".join(score.PARTS)}' end as reason
 from market_hourly
 """
 DAILY = """

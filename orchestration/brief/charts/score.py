@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.days import CHART_DAYS, last_days, stacked
 from orchestration.brief.drawing import Canvas, gaps, scale, stack, time_axis, tool_tips
 from orchestration.brief.measures import ALL, PART_WORDS
@@ -73,21 +73,21 @@ def _tip(day: dict) -> str:
 def _points(field: str) -> "altair.Y":
     import altair as alt
 
-    axis = alt.Axis(values=[*stress.REGIMES.values(), 100])
+    axis = alt.Axis(values=[*score.REGIMES.values(), 100])
     return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[0, 100], nice=False), title="points", axis=axis)
 
 
 def _thresholds() -> "pd.DataFrame":
     import pandas as pd
 
-    bands = pd.DataFrame({"regime": list(stress.REGIMES), "low": list(stress.REGIMES.values())})
+    bands = pd.DataFrame({"regime": list(score.REGIMES), "low": list(score.REGIMES.values())})
     return bands.assign(high=[*bands["low"].iloc[1:], 100])
 
 
 def _bands(canvas: Canvas) -> "altair.Chart":
     import altair as alt
 
-    colours = scale({regime: canvas.colours[regime] for regime in stress.REGIMES})
+    colours = scale({regime: canvas.colours[regime] for regime in score.REGIMES})
     return alt.Chart(_thresholds()).mark_rect().encode(
         y=_points("low"), y2="high:Q", color=alt.Color("regime:N", scale=colours, legend=None)
     )  # fmt: skip
@@ -142,7 +142,7 @@ def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> 
     )  # fmt: skip
     states["start_at"] -= pd.Timedelta(hours=1)
     states["start_at"] = states["start_at"].clip(lower=pd.Timestamp(canvas.as_of - timedelta(days=CHART_DAYS)))
-    colours = scale({regime: canvas.colours[f"{regime}-state"] for regime in stress.REGIMES})
+    colours = scale({regime: canvas.colours[f"{regime}-state"] for regime in score.REGIMES})
     x = time_axis(canvas, labels=True)
     return alt.layer(
         gaps(canvas, missing, x, STRIP_HEIGHT),
