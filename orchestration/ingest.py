@@ -4,19 +4,21 @@ Here belongs the order of these steps. What is asked and how answers are read li
 look like in `contracts`; who may run when in `defs`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import contracts, coverage, universe
+from orchestration import contracts, coverage, planning, universe
 from orchestration.exchanges import declared
-from orchestration.exchanges.client import FetchFailed
-from orchestration.exchanges.fetch import earliest, fetch_instruments, fetch_pages
-from orchestration.lake import facts
+from orchestration.exchanges.client import FetchFailed, origin
+from orchestration.exchanges.fetch import TIMES, earliest, fetch_pages
+from orchestration.lake import facts, instruments
+from orchestration.listing import read_listing
 
 if TYPE_CHECKING:
     from orchestration.exchanges.client import Client
@@ -38,7 +40,8 @@ class Fetch:
     """What one fetch needs: an exchange's ccxt client, and what to ask for over [start, end).
 
     The exchange is asked what it lists of the `watched` assets, and for `datasets` of `assets`, which are some of them.
-    `now` is the as-of clock, `show` hears how far it is.
+    `contracts` are its own names of contracts that it is known not to list any more. `now` is the as-of clock, `show`
+    hears how far it is.
     """
 
     client: "Client"
@@ -49,6 +52,7 @@ class Fetch:
     start: datetime
     end: datetime
     now: datetime
+    contracts: tuple[str, ...] = ()
     show: Callable[[Progress], None] = lambda progress: None
 
     @property
@@ -59,84 +63,152 @@ class Fetch:
 
 @dataclass
 class Outcome:
-    """What became of a dataset: rows written and quarantined, hours not observed by reason, failures by reason."""
+    """What became of a dataset: rows written and quarantined, hours not observed by reason, failures by reason.
+
+    `asked` are the ranges that it was asked for; `warnings` are for whoever decides what is watched.
+    """
 
     written: facts.Written = field(default_factory=facts.Written)
     quarantined: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            self.written + other.written,
+            self.quarantined + other.quarantined,
+            dict(Counter(self.notes) + Counter(other.notes)),
+            sorted({*self.failures, *other.failures}),
+            self.asked + other.asked,
+            self.warnings + other.warnings,
+        )
 
 
-def fetch_range(fetch: Fetch) -> dict[str, Outcome]:
+def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     """Fetches a range into raw facts, chunk by chunk, and leaves one receipt per dataset, symbol and state.
 
-    Returns the outcome of `instruments` and of every dataset asked for that the exchange serves. A failure ends up in
-    the outcome and in `failed` receipts; what had arrived before is kept.
+    With `only_missing`, what `plan` names is asked for instead of the range. Returns the outcome of `instruments` and
+    of every dataset asked for that the exchange serves. A failure ends up in the outcome and in `failed` receipts; what
+    had arrived before is kept.
     """
     facts.prepare(fetch.home)
-    listed, failure = _listed(fetch)
-    outcomes = {"instruments": Outcome(failures=[failure] if failure else [])}
-    if listed is None:  # what was expected stands in for what can't be asked
-        listed = pd.DataFrame({"symbol": [universe.expected_symbol(asset) for asset in fetch.assets]})
+    outcomes, unread, failure = _keep_listing(fetch)
+    listed = _instruments(fetch.home, fetch.client.id, fetch.assets)
+    for symbol in unread:  # what was expected stands in for what can't be asked
+        if symbol not in set(listed["symbol"]):
+            listed.loc[len(listed), "symbol"] = symbol
+    groups = declared()[fetch.client.id].groups
+    if only_missing:
+        spans = plan(fetch.home, fetch.client.id, fetch.assets, fetch.now)
     else:
-        outcomes["instruments"].written = _keep_instruments(fetch, listed)
-        listed = listed[listed["asset"].isin(fetch.assets)]
-    for group in declared()[fetch.client.id].groups:
+        spans = [planning.Span(group, tuple(listed["symbol"]), fetch.start, fetch.end) for group in groups]
+    for group in groups:
+        failures = dict(unread)  # what failed is not asked again: a run whose oldest range lacks has no answer
         datasets = tuple(dataset for dataset in group if dataset in fetch.datasets)
-        if datasets:
-            fetched, failure = _fetch_group(fetch, listed, datasets, failure)
-            outcomes |= fetched
+        outcomes |= {dataset: Outcome() for dataset in datasets}
+        for span in spans:
+            asked = listed[listed["symbol"].isin(span.symbols)]
+            if span.datasets == group and datasets and not asked.empty:
+                part = replace(fetch, start=span.start, end=span.end)
+                fetched, failure = _fetch_group(part, asked, datasets, failures, failure)
+                outcomes |= {dataset: outcomes[dataset] + outcome for dataset, outcome in fetched.items()}
     return outcomes
 
 
-def _listed(fetch: Fetch) -> tuple[pd.DataFrame | None, str | None]:
-    """What the exchange lists of the watched assets, or None and why that is not known."""
+def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> list[planning.Span]:
+    """What an exchange has to be asked for so that nothing is missing since the day of the home's first fetch.
+
+    What was imported is no reason to fetch the same past of everything else.
+    """
+    facts.prepare(home)
+    receipts = facts.read_raw(home, "coverage", "feed <> 'import' or state = 'complete'")
+    fetched = receipts[(receipts["feed"] == "rest") & (receipts["dataset"] != "instruments")]
+    an_hour_ago = now - timedelta(hours=1)  # a home that begins just after midnight begins with the day that has hours
+    since = an_hour_ago if fetched.empty else fetched["start_at"].min().to_pydatetime()
+    receipts = receipts[receipts["exchange"] == exchange]
+    listed = _instruments(home, exchange, assets)
+    ends = {row.symbol: None if pd.isna(row.ends_at) else row.ends_at for row in listed.itertuples()}
+    unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
+    for asset in set(assets) - set(listed["asset"]):
+        if (symbol := universe.expected_symbol(asset)) not in unlisted:
+            ends[symbol] = None
+    return planning.missing(exchange, receipts, ends, since, now)
+
+
+def _keep_listing(fetch: Fetch) -> tuple[dict[str, Outcome], dict[str, str], str | None]:
+    """Writes what the exchange lists, and a receipt `unavailable` for what it doesn't list.
+
+    Returns the outcome of `instruments`; symbols that can't be read, with the reason; and why the listing isn't known.
+    """
     try:
-        listed = fetch_instruments(fetch.client, fetch.watched)
+        listed = read_listing(fetch.client, fetch.home, fetch.watched, fetch.contracts, fetch.now)
     except FetchFailed as failure:
-        return None, str(failure)
-    if listed.empty and not facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'").empty:
-        return None, f"{fetch.client.id}: instruments: lists none of those it listed before"
-    return listed, None
-
-
-def _keep_instruments(fetch: Fetch, listed: pd.DataFrame) -> facts.Written:
-    """Writes what the exchange lists, and a receipt `unavailable` for what it doesn't list."""
-    written = _write_good(fetch, "instruments", listed)[0]
+        known = set(_instruments(fetch.home, fetch.client.id, fetch.assets)["asset"])
+        unread = [universe.expected_symbol(asset) for asset in fetch.assets if asset not in known]
+        return {"instruments": Outcome(failures=[f"{failure}"])}, dict.fromkeys(unread, f"{failure}"), f"{failure}"
+    written, quarantined, good = _write_good(fetch, "instruments", listed.terms)
     today = pd.Timestamp(fetch.now).floor("D")
-    reason = f"{fetch.client.id} does not list it"
-    states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
-    for symbol in sorted({universe.expected_symbol(asset) for asset in fetch.watched} - set(listed["symbol"])):
+    for symbol, reason in sorted(listed.why.items()):
+        states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
         _leave_receipts(fetch, coverage.receipts(fetch.client.id, "instruments", symbol, states))
-    return written
+    refused = listed.terms[~listed.terms["symbol"].isin(good["symbol"]) & listed.terms["asset"].isin(fetch.assets)]
+    known = set(_instruments(fetch.home, fetch.client.id, fetch.assets)["symbol"])
+    reason = f"{fetch.client.id}: instruments: its terms can't be read"
+    illegible = {symbol: reason for symbol in refused["symbol"] if symbol not in known}
+    notes = {f"{symbol}: {reason}": 24 for symbol, reason in listed.why.items()}
+    failures = [f"{reason}: {', '.join(sorted(illegible))}"] if illegible else []
+    return {"instruments": Outcome(written, quarantined, notes, failures, warnings=listed.warnings)}, illegible, None
+
+
+def _instruments(home: Path, exchange: str, assets: tuple[str, ...]) -> pd.DataFrame:
+    """What can be asked of an exchange: the last version of every contract, with all `versions` of its size."""
+    versions = instruments.read_versions(home, exchange, assets)
+    last = instruments.latest(versions)
+    return last.assign(versions=last["symbol"].map(instruments.sizes(versions)).astype("object"))
 
 
 def _fetch_group(
-    fetch: Fetch, instruments: pd.DataFrame, datasets: tuple[str, ...], out_of_reach: str | None
+    fetch: Fetch,
+    listed: pd.DataFrame,
+    datasets: tuple[str, ...],
+    failures: dict[str, str],
+    out_of_reach: str | None,
 ) -> tuple[dict[str, Outcome], str | None]:
-    """Datasets of one endpoint, asked for together; and why the exchange is out of reach, if it is."""
-    outcomes = {dataset: Outcome() for dataset in datasets}
-    failures = dict.fromkeys(instruments["symbol"], out_of_reach) if out_of_reach else {}
+    """Datasets of one endpoint, asked for together; and why the exchange is out of reach, if it is.
+
+    `failures` holds why a symbol is not asked for (any more), and learns of more.
+    """
+    outcomes = {dataset: Outcome(asked=[(fetch.start, fetch.last)]) for dataset in datasets}
+    if out_of_reach:
+        failures |= {symbol: out_of_reach for symbol in listed["symbol"] if symbol not in failures}
+    contracts = listed.to_dict("records")
+    silent: dict[str, str] = {}  # ended contracts that the exchange no longer answers for
     seen: dict[tuple[str, str], list[pd.Series]] = {}
     events_from: dict[str, datetime | None] = {}
-    for chunk in _chunks(fetch.start, fetch.last):
+    for start, end in _chunks(fetch.start, fetch.last):
         frames: dict[str, list[pd.DataFrame]] = {dataset: [] for dataset in datasets}
-        for instrument in instruments.to_dict("records"):
-            symbol = instrument["symbol"]
-            if symbol in failures:
+        for contract in contracts:
+            symbol, ends_at = contract["symbol"], contract.get("ends_at")
+            last = end if pd.isna(ends_at) else min(end, ends_at.ceil("h").to_pydatetime())
+            if symbol in failures or symbol in silent or last <= start:
                 continue
             try:
-                for page in fetch_pages(fetch.client, datasets, instrument, *chunk, fetch.now):
+                for page in fetch_pages(fetch.client, datasets, contract, start, last, fetch.now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
-                    if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk[0]):
+                    if events_from.get(symbol) is None or (page.covered_from and page.covered_from > start):
                         events_from[symbol] = page.covered_from
             except FetchFailed as failure:
+                if failure.refuses_symbol and not pd.isna(ends_at) and ends_at <= pd.Timestamp(fetch.now):
+                    silent[symbol] = f"ended at {ends_at:%Y-%m-%d %H:%M}, and no longer answered for: {failure}"
+                    continue
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
                     out_of_reach = str(failure)
-                    failures = {symbol: failures.get(symbol, out_of_reach) for symbol in instruments["symbol"]}
-            fetch.show(Progress(datasets, symbol, (chunk[1] - fetch.start) / timedelta(hours=1)))
+                    failures |= {symbol: out_of_reach for symbol in listed["symbol"] if symbol not in failures}
+            fetch.show(Progress(datasets, symbol, (end - fetch.start) / timedelta(hours=1)))
         for dataset, parts in frames.items():
             if parts:
                 rows = pd.concat(parts, ignore_index=True)
@@ -144,28 +216,36 @@ def _fetch_group(
                 outcomes[dataset].written += written
                 outcomes[dataset].quarantined += quarantined
                 for symbol, kept in good.groupby("symbol"):
-                    seen.setdefault((dataset, symbol), []).append(kept[contracts.contract(dataset).time])
+                    seen.setdefault((dataset, symbol), []).append(kept[TIMES[dataset]])
     for dataset in datasets:
-        stamps = {symbol: seen.get((dataset, symbol), []) for symbol in instruments["symbol"]}
-        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures)
-        outcomes[dataset].failures = sorted(set(failures.values()))
+        outcomes[dataset].notes = _account_for(fetch, dataset, contracts, seen, events_from, failures, silent)
+        outcomes[dataset].failures = sorted({failures[symbol] for symbol in listed["symbol"] if symbol in failures})
     return outcomes, out_of_reach
 
 
 def _account_for(
     fetch: Fetch,
     dataset: str,
-    stamps: dict[str, list[pd.Series]],
+    contracts: list[dict],
+    seen: dict[tuple[str, str], list[pd.Series]],
     events_from: dict[str, datetime | None],
     failures: dict[str, str],
+    silent: dict[str, str],
 ) -> dict[str, int]:
     """Leaves the receipts of a dataset, given what came by symbol; returns the hours not observed by their reason."""
     receipts, notes = [pd.DataFrame(columns=coverage.COLUMNS)], {}
-    for symbol, parts in stamps.items():
+    begun = _begun(fetch, dataset)
+    for contract in contracts:
+        symbol, ends_at = contract["symbol"], contract.get("ends_at")
+        parts = seen.get((dataset, symbol))
         came = pd.concat(parts) if parts else pd.Series(dtype="datetime64[us, UTC]")
-        states = _states(fetch, dataset, came, events_from.get(symbol))
+        states = _states(fetch, dataset, came, events_from.get(symbol), symbol in begun)
         if symbol in failures:
             states.loc[states["state"] != "complete", ["state", "reason"]] = ("failed", failures[symbol])
+        elif symbol in silent:
+            states.loc[states["state"] != "complete", ["state", "reason"]] = ("unavailable", silent[symbol])
+        if not pd.isna(ends_at):
+            states = coverage.until(states, ends_at)
         receipts.append(coverage.receipts(fetch.client.id, dataset, symbol, states))
         for reason, hours in states["reason"].dropna().value_counts().items():
             notes[f"{symbol}: {reason}"] = int(hours)
@@ -205,33 +285,27 @@ def read_archive(dataset: str, file: str) -> pd.DataFrame:
     return frame.assign(payload=facts.as_json(frame))
 
 
-def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -> bool:
-    """Whether every dataset that the exchange serves has a complete receipt for the last hour of a day."""
-    facts.prepare(home)
-    last_hour = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
-    receipts = facts.read_raw(home, "coverage", f"exchange = '{exchange}' and end_at > timestamptz '{last_hour}'")
-    held = receipts[(receipts["start_at"] <= last_hour) & (receipts["end_at"] >= last_hour + timedelta(hours=1))]
-    complete = held[held["state"] == "complete"]
-    observed = set(zip(complete["dataset"], complete["symbol"], strict=True))
-    unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
-    symbols = {universe.expected_symbol(asset) for asset in assets} - unlisted
-    datasets = {dataset for group in declared()[exchange].groups for dataset in group}
-    return all((dataset, symbol) in observed for dataset in datasets for symbol in symbols)
-
-
 def _chunks(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     while start < end:
         yield start, min(start + CHUNK, end)
         start += CHUNK
 
 
-def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime | None) -> pd.DataFrame:
+def _begun(fetch: Fetch, dataset: str) -> set[str]:
+    """The symbols of which something was observed before the range: what lacks in it is a hole."""
+    earlier = f"exchange = '{fetch.client.id}' and dataset = '{dataset}' and start_at < timestamptz '{fetch.start}'"
+    return set(facts.read_raw(fetch.home, "coverage", f"{earlier} and state = 'complete'")["symbol"])
+
+
+def _states(
+    fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime | None, has_begun: bool
+) -> pd.DataFrame:
     if dataset == "liquidations":
         states = coverage.event_states(events_from, fetch.start, fetch.last)
     elif dataset == "funding_rates":
-        states = coverage.funding_states(stamps, fetch.start, fetch.last)
+        states = coverage.funding_states(stamps, fetch.start, fetch.last, has_begun)
     else:
-        states = coverage.series_states(stamps, fetch.start, fetch.last)
+        states = coverage.series_states(stamps, fetch.start, fetch.last, has_begun)
     depth = declared()[fetch.client.id].feeds[dataset].depth
     if depth is not None:
         states.loc[states.index < earliest(fetch.client.id, dataset, fetch.now)] = ("unavailable", depth.reason)
@@ -240,10 +314,29 @@ def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime
 
 def _write_good(fetch: Fetch, dataset: str, rows: pd.DataFrame) -> tuple[facts.Written, int, pd.DataFrame]:
     good, refused = contracts.validate(rows, dataset, fetch.now)
+    if dataset == "funding_rates":
+        good = _with_known_intervals(fetch, good)
     facts.quarantine(fetch.home, dataset, refused, "rest", fetch.now)
-    return facts.write(fetch.home, dataset, good, "rest", fetch.now), len(refused), good
+    written = facts.write(fetch.home, dataset, good, "rest", fetch.now, origin=origin(fetch.client))
+    return written, len(refused), good
+
+
+def _with_known_intervals(fetch: Fetch, settled: pd.DataFrame) -> pd.DataFrame:
+    """An interval that is known stays known, though the settlement before is no longer returned."""
+    blank = settled[settled["interval_hours"].isna()]
+    if blank.empty:
+        return settled
+    moments = ", ".join(f"timestamptz '{moment}'" for moment in blank["funded_at"].unique())
+    same = f"exchange = '{fetch.client.id}' and interval_hours is not null and funded_at in ({moments})"
+    held = facts.read_raw(fetch.home, "funding_rates", same).set_index(["symbol", "funded_at"])["interval_hours"]
+    keys = pd.MultiIndex.from_frame(blank[["symbol", "funded_at"]])
+    known = pd.Series(held.reindex(keys).to_numpy(), index=blank.index)
+    return settled.assign(interval_hours=settled["interval_hours"].fillna(known))
 
 
 def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:
     if not receipts.empty:
-        _write_good(fetch, "coverage", receipts)
+        first, last = receipts["start_at"].min(), receipts["start_at"].max()
+        same = f"feed = 'rest' and start_at between timestamptz '{first}' and timestamptz '{last}'"
+        held = facts.read_raw(fetch.home, "coverage", f"exchange = '{fetch.client.id}' and {same}")
+        _write_good(fetch, "coverage", coverage.without_falls(receipts, held))

@@ -40,6 +40,20 @@ def test_funding_is_observed_between_settlements():
     assert told(coverage.funding_states(stamps(16), START, END)) == [(0, 16, "unavailable"), (16, 24, "complete")]
 
 
+def test_settlements_that_stop_are_partial_from_one_longest_interval_after_the_last_one():
+    assert told(coverage.funding_states(stamps(0, 8), START, END)) == [(0, 16, "complete"), (16, 24, "partial")]
+    assert told(coverage.funding_states(stamps(0, 1, 2), START, END)) == [(0, 10, "complete"), (10, 24, "partial")]
+
+
+def test_settlements_that_pause_are_partial_until_the_next_one():
+    states = coverage.funding_states(stamps(0, 4, 20), START, END)
+    assert told(states) == [(0, 12, "complete"), (12, 20, "partial"), (20, 24, "complete")]
+
+
+def test_day_without_a_settlement_is_a_hole_once_the_series_has_begun():
+    assert told(coverage.funding_states(stamps(), START, END, has_begun=True)) == [(0, 24, "partial")]
+
+
 def test_quiet_hours_after_the_oldest_event_are_observed():
     since = datetime(2026, 2, 10, 6, tzinfo=UTC)
     assert told(coverage.event_states(since, START, END)) == [(0, 6, "unavailable"), (6, 24, "complete")]
@@ -54,3 +68,21 @@ def test_every_receipt_that_is_not_complete_says_why():
 
 def test_range_without_hours_has_no_receipt():
     assert coverage.receipts("gate", "candles", "SOL/USDT:USDT", coverage.series_states(stamps(), END, END)).empty
+
+
+def test_gap_at_the_start_of_a_range_is_partial_once_the_series_has_begun():
+    assert told(coverage.series_states(stamps(*range(2, 24)), START, END, has_begun=True)) == [
+        (0, 2, "partial"), (2, 24, "complete"),
+    ]  # fmt: skip
+    assert told(coverage.series_states(stamps(), START, END, has_begun=True)) == [(0, 24, "partial")]
+
+
+def test_state_of_the_same_hours_only_rises():
+    def receipt(state):
+        return coverage.receipts("gate", "candles", "SOL/USDT:USDT", coverage.uniform_states(state, state, START, END))
+
+    rising = [receipt(state) for state in ("failed", "unavailable", "partial", "complete")]
+    for level, held in enumerate(rising):
+        kept = [not coverage.without_falls(receipts, held).empty for receipts in rising]
+        assert kept == [other >= level for other in range(4)]
+    assert not coverage.without_falls(rising[0], receipt("complete").iloc[:0]).empty

@@ -7,8 +7,8 @@ reading of cells. What a row is worth is decided at the border (`contracts`), wh
 Of ccxt only the native methods are used: its unified parsers get sides, values and contract sizes wrong.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ import pandas as pd
 from orchestration.exchanges import declared, reader
 from orchestration.exchanges.client import call
 from orchestration.exchanges.paging import Endpoint, Window, event_pages, pages
-from orchestration.exchanges.wire import HOUR, cells, milliseconds
+from orchestration.exchanges.tickers import coin
+from orchestration.exchanges.wire import HOUR, cells, in_coins, milliseconds
 
 if TYPE_CHECKING:
     import ccxt
@@ -39,6 +40,9 @@ FUNDING_LOOK_BACK = 8 * HOUR + 60_000
 
 ROWS_PER_FRAME = 1000
 
+NAMES = ("symbol", "instId", "name")  # cells of listed contracts, for people alone
+KINDS = ("contractType", "symbolType", "ctType", "type", "status", "symbolStatus", "state")
+
 
 @dataclass(frozen=True)
 class Page:
@@ -58,13 +62,79 @@ def earliest(exchange: str, dataset: str, now: datetime) -> datetime | None:
     return None if depth is None else _moment(_milliseconds(now - depth.reach) // HOUR * HOUR + HOUR)
 
 
-def fetch_instruments(client: "ccxt.Exchange", assets: Sequence[str]) -> pd.DataFrame:
-    """Rows of instruments plus `payload`: the linear USDT perpetuals of `assets`; what isn't listed is absent.
+def hours_per_request(exchange: str, datasets: Sequence[str]) -> int | None:
+    """How many hours of `datasets` of one endpoint one request can hold; None of events, which come by their number."""
+    if tuple(datasets) == ("liquidations",):
+        return None
+    limit = _endpoint(exchange, datasets).limit
+    if "funding_rates" in datasets:
+        return limit * LONGEST_FUNDING_INTERVAL // HOUR - FUNDING_LOOK_BACK // HOUR - 1
+    return limit - 1 if "open_interest" in datasets else limit  # of open interest the end stamp is asked for too
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What an exchange lists of some assets.
+
+    `instruments` are rows of that dataset plus `has_ended` (it trades no longer) and `payload`: linear USDT perpetuals.
+    `unknown` holds what else looks like one of the assets, of a kind that isn't known: (symbol, asset) and a sentence;
+    `near` says of an asset without either what comes nearest (a dated contract, one that doesn't trade yet).
+    `is_empty`: nothing at all is listed.
+    """
+
+    instruments: pd.DataFrame
+    unknown: Mapping[tuple[str, str], str]
+    near: Mapping[str, str]
+    is_empty: bool
+
+
+def fetch_listing(client: "ccxt.Exchange", assets: Sequence[str]) -> Listing:
+    """What an exchange lists of `assets`. Raises FetchFailed."""
+    module = reader(client.id)
+    rows = call(lambda: module.list_instruments(client), client, "instruments")
+    near = [(coin(ticker, assets)[0], native_id, kind) for ticker, native_id, kind in module.unknown_kinds(rows)]
+    unknown = {
+        (symbol_of(client.id, native_id), asset): f"{client.id} lists {native_id} of a kind that is not known: {kind}"
+        for asset, native_id, kind in near
+        if asset in assets
+    }
+    listed = module.instruments(rows, assets)
+    lacking = set(assets) - set(listed["asset"]) - {asset for _, asset in unknown}
+    return Listing(listed, unknown, _nearest(client.id, rows, lacking), not rows)
+
+
+def _nearest(exchange: str, rows: list[dict], assets: Collection[str]) -> dict[str, str]:
+    """The first contract whose name begins with an asset and its currency, and what the exchange calls it."""
+    found: dict[str, str] = {}
+    for row in rows:
+        name = next((row[cell] for cell in NAMES if isinstance(row.get(cell), str)), "")
+        stated = ", ".join(str(row[cell]) for cell in KINDS if row.get(cell))
+        for asset in assets:
+            if re.match(rf"{re.escape(asset)}[-_]?USD", name):
+                found.setdefault(
+                    asset, f"{exchange} lists {name} ({stated}), which is no perpetual in USDT that trades"
+                )
+    return found
+
+
+def name_of(exchange: str, symbol: str) -> str:
+    """How an exchange calls a linear USDT perpetual."""
+    return symbol.partition("/")[0] + declared()[exchange].suffix
+
+
+def symbol_of(exchange: str, native_id: str) -> str:
+    """The unified symbol of what an exchange calls so."""
+    return f"{native_id.removesuffix(declared()[exchange].suffix)}/USDT:USDT"
+
+
+def fetch_contract(client: "ccxt.Exchange", native_id: str, assets: Sequence[str]) -> pd.DataFrame:
+    """Like `Listing.instruments`, of one contract that the listing lacks and that so has ended; empty if unknown.
 
     Raises FetchFailed.
     """
     module = reader(client.id)
-    return module.instruments(call(lambda: module.list_instruments(client), client, "instruments"), assets)
+    rows = call(lambda: module.ask_contract(client, native_id), client, f"contract {native_id}")
+    return module.instruments(rows, assets).assign(has_ended=True)
 
 
 def fetch_pages(
@@ -77,23 +147,31 @@ def fetch_pages(
 ) -> Iterator[Page]:
     """Answers for `datasets` of one endpoint (see `Declaration.groups`) and one instrument over [start, end).
 
-    `instrument` is a row of `fetch_instruments`. Only what is closed at `now` is returned; open interest also at
-    `end` itself. The start is moved to where the exchange's declared depth begins. Rows come once each, in no
-    particular order. Raises FetchFailed; the pages before it stand.
+    `instrument` is a row of instruments and, where its terms have changed, its `versions` (`wire.contract_sizes`).
+    Rows are in coins, whatever the multiplier, and `fault` of one that contradicts its instrument says why. Only what
+    is closed at `now` is returned; open interest also at `end` itself. The start is moved to where the exchange's
+    declared depth begins. Rows come once each, in no particular order. Raises FetchFailed; the pages before it stand.
     """
-    module = reader(client.id)
     bounds = {dataset: _bounds(client.id, dataset, start, end, now) for dataset in datasets}
     if tuple(datasets) == ("liquidations",):
         yield from _fetch_liquidations(client, instrument, *bounds["liquidations"])
         return
-    endpoint = next(endpoint for endpoint in module.ENDPOINTS if set(datasets) <= set(endpoint.datasets))
+    endpoint = _endpoint(client.id, datasets)
     for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
         yield Page(
             {
-                dataset: _within(endpoint.datasets[dataset](rows, instrument), TIMES[dataset], *bounds[dataset])
+                dataset: _within(_read(endpoint.datasets[dataset], rows, instrument), TIMES[dataset], *bounds[dataset])
                 for dataset in datasets
             }
         )
+
+
+def _read(read: Callable[[list, Mapping], pd.DataFrame], rows: list, instrument: Mapping) -> pd.DataFrame:
+    return in_coins(read(rows, instrument), instrument["multiplier"])
+
+
+def _endpoint(exchange: str, datasets: Sequence[str]) -> Endpoint:
+    return next(endpoint for endpoint in reader(exchange).ENDPOINTS if set(datasets) <= set(endpoint.datasets))
 
 
 def _batches(pages: Iterator[list]) -> Iterator[list]:
@@ -117,7 +195,7 @@ def _series(
     now: int,
 ) -> Iterator[list]:
     """Native rows of a regular series, page by page."""
-    native_id = reader(client.id).native_id(json.loads(instrument["payload"]))
+    native_id = name_of(client.id, instrument["symbol"])
     what = f"{' and '.join(datasets)} of {instrument['symbol']}"
     first, last = min(first for first, _ in bounds.values()), max(last for _, last in bounds.values())
     if first > last:
@@ -130,8 +208,8 @@ def _series(
         return milliseconds(cells([row], endpoint.time)[0], endpoint.unit)
 
     if "funding_rates" in datasets:
-        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL}
-        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, limit=endpoint.limit, **spacing)
+        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL, "limit": endpoint.limit}
+        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, **spacing, keeps_pace=True)
         # An interval needs its neighbour, which may stand on another page; settlements are few.
         if rows := [row for page in settlements for row in page]:
             yield rows
@@ -142,7 +220,7 @@ def _series(
 def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int, last: int) -> Iterator[Page]:
     """Events backwards from `last`; the last page tells how far back they were seen."""
     module = reader(client.id)
-    native_id = module.native_id(json.loads(instrument["payload"]))
+    native_id = name_of(client.id, instrument["symbol"])
     if first > last:
         yield Page()
         return
@@ -152,7 +230,7 @@ def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int
         return call(lambda: module.ask_liquidations(client, native_id, before), client, what)
 
     for rows, covered_from in event_pages(ask, module.liquidation_stamp, first, last):
-        frames = {"liquidations": module.liquidations(rows, instrument)} if rows else {}
+        frames = {"liquidations": _read(module.liquidations, rows, instrument)} if rows else {}
         yield Page(frames, None if covered_from is None else _moment(covered_from))
 
 

@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from orchestration.exchanges.tickers import coin
+
 HOUR = 3_600_000  # milliseconds
+QUANTITIES = ("volume_base", "open_interest_base", "long_base", "short_base", "quantity_base")
+PRICES = ("open", "high", "low", "close", "price")
 LATEST = 4_102_444_800_000  # 2100-01-01: a later stamp is no stamp
-FUNDING_INTERVALS_HOURS = (1, 2, 4, 8)
+FUNDING_INTERVALS_HOURS = (1, 2, 4, 6, 8)
 
 compact = json.JSONEncoder(separators=(",", ":")).encode
 """A native row as compact JSON (json.dumps would build its encoder anew for every row)."""
@@ -85,35 +89,70 @@ def candles(rows: list[list], instrument: Mapping, volume_position: int = 5) -> 
 def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: np.ndarray) -> pd.DataFrame:
     """Rows of funding_rates in order of time; `interval_hours` is the number of hours since the settlement before.
 
-    For the first settlement, which has none before it, it is the gap to the next. NULL if it isn't 1, 2, 4 or 8: then a
-    settlement is missing in between.
+    NULL of the first, since nothing before it tells: the next one comes later, and what exchanges state of intervals
+    (Bybit, Gate) is true of the present alone. NULL too if it is none of FUNDING_INTERVALS_HOURS: then a settlement is
+    missing in between.
     """
     settled = frame(rows, instrument, {"funded_at": funded_at, "rate": rate})
     settled = settled.sort_values("funded_at", ignore_index=True)
-    gap = settled["funded_at"].diff()
-    gap.iloc[:1] = gap.iloc[1] if len(gap) > 1 else pd.NaT
-    hours = (gap / pd.Timedelta(hours=1)).round()
+    hours = (settled["funded_at"].diff() / pd.Timedelta(hours=1)).round()
     settled.insert(4, "interval_hours", hours.where(hours.isin(FUNDING_INTERVALS_HOURS)))
     return settled
 
 
 def instruments(
-    rows: list, exchange: str, assets: Sequence[str], base: Sequence, contract_size: Sequence
+    rows: list,
+    exchange: str,
+    assets: Sequence[str],
+    tickers: Sequence[str],
+    contract_size: Sequence,
+    ends_at: Sequence | None = None,
+    has_ended: Sequence[bool] | None = None,
+    unit: int = 1,
 ) -> pd.DataFrame:
-    """Rows of instruments for linear perpetuals quoted and settled in USDT whose base coin is one of `assets`."""
+    """Rows of instruments for linear perpetuals quoted and settled in USDT whose coin is one of `assets`.
+
+    `ends_at` are cells that state when a contract ends, in units of `unit` milliseconds; `has_ended` is a column more,
+    which says of each whether it trades no longer. Of two rows of one symbol the one that trades counts.
+    """
+    coins = [coin(ticker, assets) for ticker in tickers]
     listed = pd.DataFrame(
         {
             "exchange": exchange,
-            "symbol": [f"{asset}/USDT:USDT" for asset in base],
-            "asset": list(base),
+            "symbol": [f"{ticker}/USDT:USDT" for ticker in tickers],
+            "asset": [name for name, _ in coins],
             "quote": "USDT",
             "settle": "USDT",
             "contract_kind": "linear",
             "contract_size": numbers(contract_size),
+            "multiplier": pd.Series([times for _, times in coins], dtype="float64"),
+            "ends_at": moments([None] * len(rows) if ends_at is None else ends_at, unit),
+            "has_ended": pd.Series([False] * len(rows) if has_ended is None else has_ended, dtype="bool"),
             "payload": [compact(row) for row in rows],
         }
     )
-    return listed[listed["asset"].isin(assets)].drop_duplicates("symbol").reset_index(drop=True)
+    listed = listed[listed["asset"].isin(assets)].sort_values("has_ended", kind="stable")
+    return listed.drop_duplicates("symbol").sort_index().reset_index(drop=True)
+
+
+def in_coins(frame: pd.DataFrame, multiplier: float) -> pd.DataFrame:
+    """Rows of a dataset in native units as rows in coins: quantities times the multiplier, prices divided by it."""
+    if multiplier == 1:
+        return frame
+    times = {name: frame[name] * multiplier for name in QUANTITIES if name in frame}
+    return frame.assign(**times, **{name: frame[name] / multiplier for name in PRICES if name in frame})
+
+
+def contract_sizes(instrument: Mapping, moments: pd.Series) -> np.ndarray:
+    """Native units in one contract at each moment, by the version of the instrument that held then.
+
+    `versions` of the instrument are its pairs of valid_from and contract_size in order of time; without them its
+    `contract_size` holds always. A row without a moment gets some size: the border refuses it.
+    """
+    versions = instrument.get("versions") or [(pd.Timestamp(0, tz="UTC"), instrument["contract_size"])]
+    since = pd.DatetimeIndex([valid_from for valid_from, _ in versions])
+    sizes = np.array([size for _, size in versions], dtype="float64")
+    return sizes[(since.searchsorted(pd.DatetimeIndex(moments), side="right") - 1).clip(0)]
 
 
 def _number(value: Any) -> float:

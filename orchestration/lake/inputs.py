@@ -3,6 +3,7 @@
 Here belongs what is declared, written down before every build. What was observed lies in `facts`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -12,21 +13,21 @@ from orchestration import universe
 from orchestration.exchanges import declared
 from orchestration.lake.facts import raw_glob
 from orchestration.lake.files import connect, write_parquet
+from orchestration.lake.instruments import read_versions
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
     """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet, as of the last full hour at `now`."""
     import pyarrow
 
-    listings = f"""
-        select exchange, symbol from {raw_glob(home, "coverage")}
+    unlisted = f"""
+        select distinct exchange, symbol from {raw_glob(home, "coverage")}
         where dataset = 'instruments' and state = 'unavailable'
-        except select exchange, symbol from {raw_glob(home, "instruments")}
     """
-    unlisted = set(connect().execute(listings).fetchall())
+    listed = {exchange: read_versions(home, exchange, watch.watched_assets) for exchange in watch.exchanges}
     build = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
     tables = {
-        "watched": watched(watch, unlisted),
+        "watched": watched(watch, listed, set(connect().execute(unlisted).fetchall())),
         "capabilities": capabilities(),
         "completeness_epochs": completeness_epochs(),
         "build": pd.DataFrame(build),
@@ -35,15 +36,28 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
         write_parquet(pyarrow.Table.from_pandas(frame, preserve_index=False), home / "universe" / f"{name}.parquet")
 
 
-def watched(watch: universe.Universe, unlisted: set[tuple[str, str]]) -> pd.DataFrame:
-    """exchange, asset, symbol: every watched pair less the (exchange, symbol) that an exchange is known not to list."""
-    rows = [
-        (exchange, asset, universe.expected_symbol(asset))
-        for exchange in watch.exchanges
-        for asset in watch.assets
-        if (exchange, universe.expected_symbol(asset)) not in unlisted
-    ]
-    return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
+def watched(
+    watch: universe.Universe, listed: Mapping[str, pd.DataFrame], unlisted: set[tuple[str, str]]
+) -> pd.DataFrame:
+    """exchange, asset, symbol of every contract that counts.
+
+    Those are all that an exchange was seen to list of an asset (`listed`, rows of instruments by exchange: 1000PEPE
+    beside PEPE, ended ones too); where nothing was seen, the usual one unless it is known not to be listed (`unlisted`,
+    exchange and symbol). And what the universe names.
+    """
+    rows: dict[tuple[str, str], str] = {}
+    for exchange in watch.exchanges:
+        seen = dict(zip(listed[exchange]["symbol"], listed[exchange]["asset"], strict=True))
+        expected = {universe.expected_symbol(asset): asset for asset in watch.assets if asset not in seen.values()}
+        expected |= dict(watch.named(exchange))
+        seen |= {
+            symbol: asset
+            for symbol, asset in expected.items()
+            if (exchange, symbol) not in unlisted and symbol not in seen
+        }
+        rows |= {(exchange, symbol): asset for symbol, asset in seen.items()}
+    found = [(exchange, asset, symbol) for (exchange, symbol), asset in rows.items()]
+    return pd.DataFrame(found, columns=["exchange", "asset", "symbol"])
 
 
 def capabilities() -> pd.DataFrame:

@@ -30,6 +30,8 @@ select as_of, asset, case when asset <> 'ALL' then 67450.0 * size end as price, 
     )},
     cast({{liquidations}} * size * 41e6 * (1 + n % 900 / 900) as decimal(38, 6)) as worst_hour_usd_24h,
     {{observed}} as observed_ratio_24h, {{observed}} as observed_ratio_7d, {{observed}} as observed_ratio_30d,
+    {{observed}} < 1 as is_lower_bound_24h, true as is_lower_bound_7d, true as is_lower_bound_30d,
+    0.57 as full_reporting_ratio,
     cast({{open_interest}} * size * (40e9 - n * 4e6 + 2e9 * sin(n / 40)) as decimal(38, 6)) as open_interest_usd,
     {", ".join(f"{{open_interest}} * -0.044 as open_interest_change_{window}_ratio" for window in WINDOWS)},
     {", ".join(
@@ -90,6 +92,7 @@ select period_start_date, exchange, dataset, asset, hours_observed as hours_comp
     case when exchange = 'gate' then 24 - hours_observed else 0 end as hours_failed, 0 as hours_unavailable,
     case when exchange = 'binance' then 24 - hours_observed else 0 end as hours_never_asked, hours_observed,
     24 as hours_expected, hours_observed / 24 as observed_ratio, reason,
+    period_start_date + interval 1 day as counted_until_at,
     case when hours_observed = 24 then []
         when exchange = 'binance' then [{{'state': 'never asked', 'reason': 'import a recording', 'hours': 24}}]
         else [{{'state': 'failed', 'reason': reason, 'hours': 24 - hours_observed}}] end as gaps
@@ -99,6 +102,8 @@ create table instruments as select 'gate' as exchange, 'BTC/USDT:USDT' as symbol
 create table coverage as
 select 'binance' as exchange, 'instruments' as dataset, 'XRP/USDT:USDT' as symbol, {start} as start_at,
     {start} + interval 1 day as end_at, 'rest' as feed, 'unavailable' as state, 'binance does not list it' as reason;
+create table origins as
+select 'candles' as dataset, 'gate' as exchange, {origin} as origin, 9 as rows, {start} as first_at, {end} as last_at;
 """
 TERMS = {
     "start": stamp(AS_OF - timedelta(days=95)),
@@ -110,6 +115,7 @@ TERMS = {
     "observed": "0.96",
     "score": "1",
     "why": "'timeout'",
+    "origin": "'live'",
 }
 
 
@@ -148,7 +154,7 @@ def published(tmp_path_factory, made_warehouse):
 @pytest.fixture(scope="session")
 def brief(published):
     """The brief of `published`, also written to `latest` beside it."""
-    return write_brief(published, published.parent / "latest", written_at=WRITTEN_AT, simulated=False)
+    return write_brief(published, published.parent / "latest", written_at=WRITTEN_AT)
 
 
 @pytest.fixture(scope="session")
@@ -175,15 +181,16 @@ def unknown(tmp_path_factory, made_warehouse):
     with duckdb.connect(warehouse) as connection:
         for column in EXTRA_COLUMNS:  # a warehouse may do without
             connection.execute(f"alter table market_hourly drop column {column}")
-    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT, simulated=False)
+    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT)
 
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory, made_warehouse):
     """A simulated warehouse whose names and reasons are HTML and SQL: (its path, its brief)."""
     folder = tmp_path_factory.mktemp("hostile")
-    warehouse = made_warehouse(folder, third="<script>alert(''1'')</script>", why="'<img src=x onerror=alert(1)>'")
-    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT, simulated=True)
+    hostile = {"third": "<script>alert(''1'')</script>", "why": "'<img src=x onerror=alert(1)>'"}
+    warehouse = made_warehouse(folder, **hostile, origin="'simulated:<b>tape</b>'")
+    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT)
 
 
 @pytest.fixture(scope="session")
