@@ -113,3 +113,12 @@ def crash_home(walked) -> Path:
         "crash-2024-08", datetime(2024, 8, 19, 21, tzinfo=UTC), "BTC, ETH, SOL",
         "--start", "2024-06-19", "--end", "2024-08-20", "--exchange", "gate",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory) -> Path:
+    """The home that `market-stress demo` makes."""
+    folder = tmp_path_factory.mktemp("demo")
+    ended = subprocess.run([COMMAND, "demo"], cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return folder / "data" / "demo"

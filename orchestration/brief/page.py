@@ -13,8 +13,8 @@ from orchestration.brief.words import cell_text, figure_text, moment_text, share
 SECTIONS = {
     "score": ("Stress score", [
         ("Score, bounds and contributions in points of 100", [
-            "score", "score_low", "score_high", "regime", *(f"{part}_contribution" for part in score.PARTS),
-            "effective_days", "warm_up_days",
+            "score", "score_low", "score_high", "regime", "regime_low", "regime_high", *(f"{part}_contribution" for part in score.PARTS),
+            "effective_days", "warm_up_days", "independent_windows",
         ]),
         ("Ranks among earlier hours, 0 to 1", [f"{part}_rank" for part in score.PARTS]),
     ]),
@@ -30,7 +30,8 @@ SECTIONS = {
 }  # fmt: skip
 ABOUT_CHARTS = {
     "score": "Bars: contributions at the end of each UTC day. Line: the score by hour. Bands: where regimes begin. "
-    "Strip: the regime in force, which is left after 48 hours below. Grey: the bounds where there is no score.",
+    "Strip: the regime in force, which is left after 48 hours below. "
+    "The line breaks where the instruments change that liquidations are ranked on. Grey: the bounds where there is no score.",
     "liquidations": "Longs up, shorts down. Hatched: not observed, which is not zero. The strip tells how much of each "
     "day was observed; a fainter day is a lower bound.",
     "open_interest": "Lines: the end of each UTC day. Bars: the day's change by price, by positions, by listings, and "

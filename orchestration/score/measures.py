@@ -102,7 +102,8 @@ def _liquidations_of(
     """A missing hour of members is what the others saw in it times the members' ratio to them over the 28 days before.
 
     Of these days count the hours in which all were observed, of which a day is needed. The bounds take nothing, and
-    four times that. An hour that nobody saw can't be filled.
+    four times that or four times the members' mean hour, whichever is more: where the others saw nothing, four times
+    nothing would be no bound. An hour that nobody saw can't be filled.
     """
     figures = np.take(long_usd, columns, axis=1)
     is_seen = ~np.isnan(figures)
@@ -115,13 +116,17 @@ def _liquidations_of(
     earliest = np.maximum(partly - LONG_WINDOW_HOURS, 0)
     usd_28d = usd_before[partly] - usd_before[earliest]
     ratio = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), (usd_28d * is_seen[partly]).sum(axis=1))
-    has_history = hours_before[partly] - hours_before[earliest] >= FEWEST_HOURS_OF_A_RATIO
+    whole_hours = hours_before[partly] - hours_before[earliest]
+    has_history = whole_hours >= FEWEST_HOURS_OF_A_RATIO
     fill_usd = np.where(seen == 0, np.nan, 0)
     fill_usd[partly] = np.where(has_history, seen_usd[partly] * ratio, np.nan)
+    mean_usd = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), whole_hours)
+    most_usd = WIDEST_FILL * fill_usd
+    most_usd[partly] = WIDEST_FILL * np.maximum(fill_usd[partly], mean_usd)
 
     is_panel = np.take(is_present, columns, axis=1).all(axis=1)
     weight = np.where(is_panel, np.take(weight_usd, columns, axis=1).sum(axis=1), np.nan)
-    value, low, high = (_divided(_sum_of_24h(seen_usd + times * fill_usd), weight) for times in (1, 0, WIDEST_FILL))
+    value, low, high = (_divided(_sum_of_24h(seen_usd + usd), weight) for usd in (fill_usd, 0 * fill_usd, most_usd))
     return Series(value, low, high, np.nan_to_num(_sum_of_24h((~is_whole).astype("float64"))).astype("int64"))
 
 
