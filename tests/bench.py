@@ -128,7 +128,8 @@ def compare_ranks(_: Path) -> tuple:
 
 def compare_publishing(home: Path) -> tuple:
     """Marts copied into a new file, against a copied file from which all else is dropped; both synced and renamed."""
-    scores = pd.DataFrame({"as_of": [NOW], "asset": ["ALL"], "score": [50.0]})
+    scores = pd.DataFrame({"as_of": [NOW.replace(tzinfo=None)], "asset": ["ALL"], "score": [50.0]}, dtype="object")
+    scores = scores.reindex(columns=contract("market_stress").columns)
 
     def copy_and_drop() -> None:
         draft = home / "other.duckdb.draft"

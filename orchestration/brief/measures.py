@@ -78,7 +78,9 @@ MEASURES = {
         ),
         Measure("effective_days", "history", "days", "effective_days", "score", table="market_stress"),
         Measure("warm_up_days", "warm-up", "days", "warm_up_days", "score", table="market_stress"),
-        Measure("independent_windows", "separate windows", "count", "independent_windows", "score", table="market_stress"),
+        Measure(
+            "independent_windows", "separate windows", "count", "independent_windows", "score", table="market_stress"
+        ),
     ],
     "liquidations": [
         Measure("long_usd_24h", "longs, 24 h", "USD", "long_usd_24h", "liquidations", "24h"),

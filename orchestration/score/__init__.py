@@ -6,14 +6,17 @@ measured on a panel, and `first_line` how ranks become a score. The score is coi
 """
 
 from dataclasses import fields
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from orchestration.score import first_line, measures, panels, ranks
+from orchestration.score import first_line, measures, ranks
 from orchestration.score.first_line import REGIMES
 from orchestration.score.panels import PanelRanks
 from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, PRICE_MEASURES, Ranks
+
+AnyRanks = TypeVar("AnyRanks", bound=Ranks)
 
 __all__ = ["COLUMNS", "MEASURES", "PARTS", "REGIMES", "market_stress"]
 
@@ -79,14 +82,15 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
         grid = of_prices.pivot(index="as_of", columns="asset", values=name)
         return grid.reindex(index=hours, columns=assets).to_numpy(dtype="float64", na_value=np.nan)
 
-    found: dict[str, Ranks] = {}
+    of_series: dict[str, Ranks] = {}
     for name in PRICE_MEASURES:
-        found[name] = _side_by_side([ranks.ranks_of_series(values, warm_up_days) for values in price_grid(name).T])
+        of_series[name] = _side_by_side([ranks.ranks_of_series(values, warm_up_days) for values in price_grid(name).T])
     of_panels: dict[str, PanelRanks] = {}
     for name, measured in MEASURED.items():
         by_asset = measured(on_grid, assets, warm_up_days, months)
-        found[name] = of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
+        of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
 
+    found: dict[str, Ranks] = of_series | of_panels
     in_home = {name: its[:, 0] for name, its in measures.ever_observed(on_grid, ["ALL"]).items()}
     parts = first_line.parts_of(found, measures.ever_observed(on_grid, assets))
     parts["breadth"] = first_line.breadth_of(parts, assets, price_grid(SHARE), first_line.has_history(found), in_home)
@@ -114,7 +118,7 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
     )[COLUMNS]
 
 
-def _side_by_side(of_assets: list) -> Ranks:
+def _side_by_side(of_assets: list[AnyRanks]) -> AnyRanks:
     """Ranks of one measure, asset by asset, as grids."""
     kind = type(of_assets[0])
     return kind(**{it.name: np.column_stack([getattr(of, it.name) for of in of_assets]) for it in fields(kind)})

@@ -71,14 +71,16 @@ def panel_ranks(
     somebody has been for long enough the measure is missing. `months` numbers the calendar months of the hours.
     """
     is_present = np.take(members.is_present, columns, axis=1)
-    grid_hours, size = is_present.shape
+    grid_hours = len(is_present)
     own = history(is_present)
     is_old = own.span >= warm_up_days * 24
     is_candidate = is_present & is_old
     if is_asked is not None:
         is_candidate &= is_asked[:, np.newaxis]
     found = PanelRanks(
-        *(np.full(grid_hours, np.nan) for _ in ("rank", "low", "high")),
+        rank=np.full(grid_hours, np.nan),
+        low=np.full(grid_hours, np.nan),
+        high=np.full(grid_hours, np.nan),
         hours=own.hours.max(axis=1, initial=0).astype("int64"),
         cause=np.where(is_old.any(axis=1) & ~is_present.any(axis=1), MISSING, INSUFFICIENT_HISTORY),
         value=np.full(grid_hours, np.nan),
@@ -180,7 +182,7 @@ class _Choice:
         work = [(panel, hours)]
         while work:
             panel, hours = work.pop()
-            joint = history(self.is_present[:, panel].all(axis=1))
+            joint = history(np.all(self.is_present[:, panel], axis=1))
             is_enough = joint.is_enough(self.warm_up_days)[hours]
             if is_enough.any():
                 yield panel, hours[is_enough]

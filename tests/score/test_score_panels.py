@@ -125,14 +125,25 @@ def test_a_declared_change_of_nature_moves_no_rank(gate, okx):
 
 
 def test_a_short_hole_is_filled_by_the_others_at_their_ratio(gate, okx):
-    whole, holed = of_liquidations(gate, okx), of_liquidations(gate, without_liquidations(okx, [-1, -4, -9]))
+    hours = gate["long_usd"].iloc[-24:].nlargest(3).index.tolist()  # above the mean, which bounds small fills
+    whole, holed = of_liquidations(gate, okx), of_liquidations(gate, without_liquidations(okx, hours))
     assert holed.filled_hours[-1] == 3
     assert holed.value[-1] == pytest.approx(whole.value[-1], rel=1e-12)  # okx is always three times gate
     of_gate = gate["long_usd"].rolling(24).sum().dropna()
-    lacking = gate["long_usd"].iloc[[-1, -4, -9]].sum() * 3 / 4
+    lacking = gate["long_usd"][hours].sum() * 3 / 4  # of open interest of 4
     for bound, ratio in (("low", of_gate.iloc[-1] - lacking), ("high", of_gate.iloc[-1] + 3 * lacking)):
         assert getattr(holed, bound)[-1] == pytest.approx((of_gate.iloc[:-1] < ratio).mean(), abs=1e-9)
     assert holed.low[-1] < holed.rank[-1] < holed.high[-1]
+
+
+def test_where_the_others_saw_nothing_the_mean_hour_bounds_the_fill(gate, okx):
+    quiet = gate.assign(long_usd=gate["long_usd"].where(gate.index < HOURS - 1, 0))
+    found = of_liquidations(quiet, without_liquidations(okx, [-1]))
+    ratio = (4 * quiet["long_usd"].iloc[-24:].sum() + 4 * okx["long_usd"].iloc[:-1].mean()) / 4
+    earlier = gate["long_usd"].rolling(24).sum().dropna().iloc[:-1]
+    assert found.value[-1] == pytest.approx(quiet["long_usd"].iloc[-24:].sum())
+    assert found.high[-1] == pytest.approx((earlier < ratio).mean(), abs=1e-9)
+    assert found.low[-1] == found.rank[-1] < found.high[-1]
 
 
 def test_a_longer_hole_leaves_the_panel(gate, okx):
