@@ -75,7 +75,8 @@ def _tiles(brief: dict) -> list[dict]:
     lead, figures = brief["lead_asset"], Figures(brief)
     wanted = [
         ("Stress score", ALL, "score", [("regime", ALL), ("score_low", ALL), ("score_high", ALL)]),
-        ("Longs liquidated, 24 h", lead, "long_usd_24h", [("short_usd_24h", lead), ("worst_hour_usd_24h", lead), ("full_reporting_ratio", lead)]),
+        ("Longs liquidated, 24 h", lead, "long_usd_24h",
+         [("short_usd_24h", lead), ("worst_hour_usd_24h", lead), ("full_reporting_ratio", lead)]),
         ("Liquidations, 7 d", lead, "total_usd_7d", [("total_usd_7d", ALL)]),
         ("Liquidations, 30 d", lead, "total_usd_30d", [("total_usd_30d", ALL)]),
         ("Open interest, 24 h", ALL, "open_interest_change_24h_ratio",
