@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from recordings import RECORDINGS
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 COMMAND = Path(sys.executable).with_name("market-stress")
 
 
@@ -117,7 +117,7 @@ def crash_home(walked) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory) -> Path:
-    """The home that `market-stress demo` makes."""
+    """The home of the demo, its tape under `tapes/`."""
     folder = tmp_path_factory.mktemp("demo")
     ended = subprocess.run([COMMAND, "demo"], cwd=folder, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr

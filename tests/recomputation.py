@@ -1,330 +1,328 @@
 """The marts once more, straight from a tape: each definition of docs/method.md in as few words of SQL as it has.
 
 Nothing here reads the warehouse, its models or their code. It holds for tapes on which every exchange has one linear
-contract per asset, one source of liquidations whose nature doesn't change, and open interest on full hours alone.
+contract per asset that doesn't end, one source of liquidations whose nature doesn't change, open interest on full hours
+that nothing refuses, and funding only where there is open interest to weigh it by.
 """
 
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import numpy as np
-import pandas as pd
 
 NATURES = {"binance": "sampled", "bybit": "complete", "okx": "sampled", "gate": "totals"}  # docs/exchanges.md
-ABSENT = {  # what a tape may lack
-    "liquidations": "exchange text, symbol text, occurred_at timestamptz, position_side text, notional_usd double",
-    "coverage": "exchange text, symbol text, dataset text, start_at timestamptz, end_at timestamptz",
-    "funding_rates": "exchange text, symbol text, funded_at timestamptz, rate double, interval_hours double",
+WINDOWS = {"24h": 24, "7d": 168, "28d": 672, "30d": 720}
+DATASETS = {  # and the columns of those that a tape may lack
+    "instruments": None,
+    "candles": None,
+    "open_interest": None,
+    "liquidation_totals": None,
+    "liquidations": "exchange text, asset text, occurred_at timestamptz, position_side text, notional_usd double",
+    "coverage": "exchange text, asset text, dataset text, state text, start_at timestamptz, end_at timestamptz",
+    "funding_rates": "exchange text, asset text, funded_at timestamptz, rate double",
 }
 
-# Every hour [hour_at, hour_at + 1 h) of every watched instrument. An hour of an event feed is known where a receipt
-# covers it, one of totals where its row is there; what isn't known is NULL.
-FLOWS = """
-create table hours as
-select *, unnest(generate_series(first_at, now_at - interval 1 hour, interval 1 hour)) as hour_at from watched, span;
-
-create table flows as
-with events as (
-    select exchange, symbol, date_trunc('hour', occurred_at::timestamp) as hour_at, count(*) as events,
-        max(notional_usd::decimal(38, 6)) as largest_usd,
-        coalesce(sum(notional_usd::decimal(38, 6)) filter (position_side = 'long'), 0) as long_usd,
-        coalesce(sum(notional_usd::decimal(38, 6)) filter (position_side = 'short'), 0) as short_usd
-    from liquidations group by all
-),
-known as (
-    select exchange, symbol, asset, hour_at, 0 as events, null as largest_usd, 0 as long_usd, 0 as short_usd
-    from hours join coverage using (exchange, symbol)
-    where dataset = 'liquidations' and hour_at >= start_at::timestamp and hour_at < end_at::timestamp
-    union all select exchange, symbol, asset, hour_at, events, largest_usd, long_usd, short_usd
-    from hours join events using (exchange, symbol, hour_at)
-    union all select exchange, symbol, asset, hour_at, null, null, long_usd::decimal(38, 6), short_usd::decimal(38, 6)
-    from hours join liquidation_totals using (exchange, symbol) where hour_at = period_start_at::timestamp
-)
-select exchange, symbol, asset, hour_at, count(long_usd) > 0 as is_observed, sum(events)::bigint as events,
-    if(count(long_usd) > 0, nature, 'missing')::nature as completeness, max(largest_usd)::decimal(38, 6) as largest_usd,
-    sum(long_usd)::decimal(38, 6) as long_usd, sum(short_usd)::decimal(38, 6) as short_usd
-from hours join natures using (exchange) left join known using (exchange, symbol, asset, hour_at)
-group by exchange, symbol, asset, hour_at, nature;
-"""
-
-# Closes and open interest at every stamp, those of open interest no older than two hours. USD are the exchange's own,
-# else coins times the close of the bar that ended at the observation. p is what a coin was counted at.
-STOCKS = """
-create table closes as
-select exchange, symbol, asset, opened_at::timestamp + interval 1 hour as stamp, close
-from candles join watched using (exchange, symbol);
-
--- Gate counts whole contracts.
-update open_interest set open_interest_base = round_even(round(open_interest_base / contract_size::double, 6), 0) * contract_size::double
-from instruments as own
-where open_interest.exchange = 'gate' and own.exchange = 'gate' and own.symbol = open_interest.symbol;
-
-create table observations as
-select oi.exchange, oi.symbol, watched.asset, observed_at::timestamp as stamp, open_interest_base::decimal(38, 12) as base,
-    coalesce(open_interest_usd, open_interest_base * close)::decimal(38, 6) as usd
-from open_interest as oi join watched using (exchange, symbol)
-left join closes on closes.exchange = oi.exchange and closes.symbol = oi.symbol and closes.stamp = oi.observed_at::timestamp;
-
+# Stamps, the hours [hour_at, hour_at + 1 h) between them, days, ISO weeks and months, of an open one what has passed.
+SPINE = """
 create table stamps as
-select *, unnest(generate_series(first_at, now_at, interval 1 hour)) as stamp from watched, span;
+select exchange, asset, unnest(generate_series(first_at, now_at, interval 1 hour)) as stamp from watched, span;
+create table hours as select exchange, asset, stamp as hour_at from stamps, span where stamp < now_at;
+create table members as select exchange, asset, unnest([asset, 'ALL']) as market from watched;
 
-create table stocks as
-select stamps.exchange, stamps.symbol, stamps.asset, stamps.stamp, seen.stamp = stamps.stamp as is_observed,
-    case when seen.stamp >= stamps.stamp - interval 2 hour then base end as base,
-    case when seen.stamp >= stamps.stamp - interval 2 hour then usd end as usd, usd::double / base::double as p
-from stamps asof left join observations as seen
-    on stamps.exchange = seen.exchange and stamps.symbol = seen.symbol and stamps.stamp >= seen.stamp;
-"""
-
-# Days, ISO weeks and months that overlap the span; of an open one, what has passed.
-PERIODS = """
 create table periods as
 select distinct grain, date_trunc(grain, hour_at)::date as period_start_date, date_trunc(grain, hour_at) as start_at,
-    least(date_trunc(grain, hour_at) + ('1 ' || grain)::interval, now_at) as end_at,
-    date_trunc(grain, hour_at) + ('1 ' || grain)::interval <= now_at as is_over,
+    start_at + ('1 ' || grain)::interval <= now_at as is_over,
+    least(start_at + ('1 ' || grain)::interval, now_at) as end_at,
     date_diff('hour', start_at, end_at) as passed_hours
-from hours, (values ('day'), ('week'), ('month')) as grains (grain);
+from hours, span, (values ('day'), ('week'), ('month')) as grains (grain);
 """
 
-# Flows are summed. A period is as good as its worst hour; an hour before the span was not observed.
+# An hour of events is observed where a receipt covers it, one of totals where its row is there. A receipt is a zero to
+# which events add. A period adds its hours and is as good as the worst; those before the first day were not observed.
 LIQUIDATIONS = """
 create table liquidations_hourly as
-select *, long_usd + short_usd as total_usd, completeness in ('sampled', 'missing') as is_lower_bound from flows;
+with known as (
+    select exchange, asset, hour_at, true as is_receipt, 0 as long, 0 as short, 0 as event, null as value
+    from hours join coverage using (exchange, asset) where dataset = 'liquidations' and state = 'complete'
+        and hour_at >= start_at::timestamp and hour_at < end_at::timestamp
+    union all select exchange, asset, date_trunc('hour', occurred_at::timestamp), false,
+        if(position_side = 'long', notional_usd, null), if(position_side = 'short', notional_usd, null), 1, notional_usd
+    from liquidations
+    union all select exchange, asset, period_start_at::timestamp, true, long_usd, short_usd, null, null
+    from liquidation_totals
+)
+select exchange, asset, hour_at, coalesce(bool_or(is_receipt), false) as is_observed,
+    is_observed::int as observed_instruments, 1 as instruments, sum(long::decimal(38, 6)) as long_usd,
+    sum(short::decimal(38, 6)) as short_usd, coalesce(long_usd + short_usd, long_usd, short_usd) as total_usd,
+    sum(event)::bigint as events, max(value::decimal(38, 6)) as largest_usd,
+    if(bool_or(is_receipt) is null, 'missing', nature)::nature as completeness,
+    not is_observed or completeness in ('sampled', 'missing') as is_lower_bound
+from hours join natures using (exchange) left join known using (exchange, asset, hour_at)
+group by exchange, asset, hour_at, nature;
 
 create table liquidations_periods as
 select grain, period_start_date, exchange, asset, sum(long_usd) as long_usd, sum(short_usd) as short_usd,
     sum(total_usd) as total_usd, sum(events)::bigint as events, max(largest_usd) as largest_usd,
-    max(total_usd) as worst_hour_usd, count(*) filter (is_observed) as observed_hours, passed_hours as expected_hours,
-    observed_hours / expected_hours as observed_ratio, is_over and observed_hours = expected_hours as is_complete,
-    if(observed_hours < expected_hours, 'missing', max(completeness))::nature as completeness,
+    max(total_usd) as worst_hour_usd, 1 as instruments, count(*) filter (is_observed) as observed_hours,
+    passed_hours as expected_hours, observed_hours / expected_hours as observed_ratio,
+    is_over and observed_hours = expected_hours as is_complete,
+    if(count(*) < expected_hours, 'missing', max(completeness))::nature as completeness,
     bool_or(is_lower_bound) or observed_hours < expected_hours as is_lower_bound
-from liquidations_hourly as hours join periods on hour_at >= start_at and hour_at < end_at
+from liquidations_hourly join periods on hour_at >= start_at and hour_at < end_at
 group by grain, period_start_date, exchange, asset, passed_hours, is_over;
 """
-WINDOWS = {"24h": 24, "7d": 168, "28d": 672, "30d": 720}
+
+# Closes and open interest at every stamp, the latter no older than two hours. USD are the exchange's own, else coins
+# times the close of the bar that ended at the observation. p is what a coin was counted at.
+STOCKS = """
+create table closes as select exchange, asset, opened_at::timestamp + interval 1 hour as stamp, close from candles;
+
+create table observations as
+with counted as (
+    select exchange, asset, observed_at::timestamp as stamp, open_interest_usd, contract_size::double as size,
+        round(open_interest_base / size, 6) as contracts,  -- of which Gate tells whole ones
+        if(exchange = 'gate', round_even(contracts, 0) * size, open_interest_base) as coins
+    from open_interest join instruments using (exchange, asset)
+)
+select exchange, asset, stamp, coins::decimal(38, 12) as base,
+    coalesce(open_interest_usd, coins * close)::decimal(38, 6) as usd
+from counted left join closes using (exchange, asset, stamp);
+
+create table stocks as
+select seen.*, observed_at >= stamp - interval 2 hour as is_held, observed_at > stamp - interval 1 hour as is_fresh,
+    if(is_held, last_usd, null) as usd, if(is_held, last_base, null) as base, usd::double / base::double as p
+from (
+    select stamps.*, last.stamp as observed_at, usd as last_usd, base as last_base
+    from stamps asof left join observations as last
+        on last.exchange = stamps.exchange and last.asset = stamps.asset and last.stamp <= stamps.stamp
+) as seen;
+"""
 
 # A period opens and closes with the stocks at its ends; the rest is over every observation from end to end. A day's
-# change is split per contract; a longer period's effects are sums of days, and coverage what they leave unexplained.
+# change is split per contract; effects of longer periods are sums of days, and coverage what these leave unexplained.
 OPEN_INTEREST = """
-create table ends as
-select grain, period_start_date, start_at, end_at, watched.*, opened.usd as open_usd, closed.usd as close_usd,
-    opened.base as open_base, closed.base as close_base,
-    coalesce(close_usd, 0) - coalesce(open_usd, 0) as moved_usd,
-    coalesce(round(open_base::double * (closed.p - opened.p), 6)::decimal(38, 6), 0) as price_effect_usd,
-    if(open_usd is null or close_usd is null, moved_usd, 0) as coverage_effect_usd,
+create table days as
+select start_at, end_at, exchange, asset, opened.usd + closed.usd is null as lacks_an_end,
+    coalesce(closed.usd - opened.usd, closed.usd, -opened.usd) as moved_usd,
+    coalesce(round(opened.base::double * (closed.p - opened.p), 6)::decimal(38, 6), moved_usd * 0) as price_effect_usd,
+    moved_usd * lacks_an_end::int as coverage_effect_usd,
     moved_usd - price_effect_usd - coverage_effect_usd as position_effect_usd
-from periods cross join watched
-left join stocks as opened
-    on opened.exchange = watched.exchange and opened.symbol = watched.symbol and opened.stamp = start_at
-left join stocks as closed
-    on closed.exchange = watched.exchange and closed.symbol = watched.symbol and closed.stamp = end_at;
+from stocks as opened join stocks as closed using (exchange, asset)
+join periods on start_at = opened.stamp and end_at = closed.stamp where grain = 'day';
+
+create table effects as
+select grain, period_start_date, exchange, asset, sum(moved_usd) as moved_usd,
+    sum(price_effect_usd) as price_effect_usd, sum(position_effect_usd) as position_effect_usd,
+    sum(coverage_effect_usd) as coverage_effect_usd, bool_or(lacks_an_end) as lacks_an_end
+from periods join days on days.start_at >= periods.start_at and days.end_at <= periods.end_at group by all;
 
 create table open_interest_periods as
-with effects as (
-    select periods.grain, periods.period_start_date, exchange, asset,
-        sum(price_effect_usd) as price_effect_usd, sum(position_effect_usd) as position_effect_usd
-    from ends as days join periods on days.start_at >= periods.start_at and days.end_at <= periods.end_at
-    where days.grain = 'day' and open_usd is not null and close_usd is not null group by all
+with held as (
+    select grain, period_start_date, exchange, asset, passed_hours, is_over,
+        count(usd) filter (is_fresh and stamp < end_at) as observed_hours,
+        count(usd) filter (not is_fresh and stamp < end_at) as carried_hours,
+        any_value(usd) filter (stamp = start_at) as open_usd, any_value(base) filter (stamp = start_at) as open_base,
+        any_value(usd) filter (stamp = end_at) as close_usd, any_value(base) filter (stamp = end_at) as close_base
+    from stocks join periods on stamp between start_at and end_at group by all
 ),
 ranges as (
     select grain, period_start_date, exchange, asset, max(usd) as high_usd, min(usd) as low_usd,
         sum(usd)::double / count(usd) as mean_usd, max(base) as high_base, min(base) as low_base,
-        sum(base)::double / count(base) as mean_base, count(usd) as observations,
-        count(usd) filter (stamp < end_at) as observed_hours
+        sum(base)::double / count(base) as mean_base, count(usd) as observations, count(base) as observations_base,
+        bool_or(stamp = start_at) as is_open_observed, count(usd) < count(*) as lacks_a_value
     from observations join periods on stamp between start_at and end_at group by all
 )
-select ends.grain, ends.period_start_date, exchange, asset, open_usd, close_usd, open_base, close_base,
-    ranges.* exclude (grain, period_start_date, exchange, asset, observations, observed_hours),
-    coalesce(observations, 0) as observations, coalesce(observed_hours, 0) as observed_hours,
-    passed_hours as expected_hours, coalesce(observed_hours, 0) / passed_hours as observed_ratio,
-    is_over and open_usd is not null and close_usd is not null
-        and coalesce(observed_hours, 0) = passed_hours as is_complete,
-    close_usd - open_usd as change_usd, change_usd + effects.price_effect_usd - change_usd as price_effect_usd,
-    change_usd + effects.position_effect_usd - change_usd as position_effect_usd, change_usd * 0 as listing_effect_usd,
+select held.* exclude (passed_hours, is_over), high_usd, low_usd, mean_usd, high_base, low_base, mean_base,
+    coalesce(observations, 0) as observations, coalesce(observations_base, 0) as observations_base,
+    coalesce(is_open_observed, false) as is_open_observed, 1 as instruments, passed_hours as expected_hours,
+    observed_hours / passed_hours as observed_ratio,
+    is_over and open_usd + close_usd is not null and observed_hours = passed_hours as is_complete,
+    lacks_an_end or coalesce(lacks_a_value, false) as is_lower_bound, close_usd - open_usd as change_usd,
+    change_usd * 0 + effects.price_effect_usd as price_effect_usd, change_usd * 0 as listing_effect_usd,
+    change_usd * 0 + effects.position_effect_usd as position_effect_usd,
     change_usd - effects.price_effect_usd - effects.position_effect_usd as coverage_effect_usd
-from ends join periods using (grain, period_start_date)
-left join effects using (grain, period_start_date, exchange, asset)
+from held join effects using (grain, period_start_date, exchange, asset)
 left join ranges using (grain, period_start_date, exchange, asset);
 """
 
-# Price: the median close. Return between two stamps: the median of each contract's own, ALL's that of its assets
-# weighted by open interest at the first. An hour's return is in logarithms.
+# Return between two stamps: the median of each contract's own, ALL's that of its assets weighted by open interest at
+# the first. An hour's return is in logarithms.
 RETURNS = """
-create table weights as select asset, stamp, sum(usd)::double as usd from stocks group by all;
-create table prices as select asset as market, stamp, median(close) as price from closes group by all;
-
-create table spans_of_time as
-select distinct start_at, end_at from periods
-union select stamp - interval 1 hour, stamp from stocks
-union select stamp - interval 24 hour, stamp from stocks union select stamp - interval 168 hour, stamp from stocks;
+create table weights as select asset, stamp as start_at, sum(usd)::double as usd from stocks group by all;
 
 create table returns as
-with own as (
-    select opened.asset, start_at, end_at, median(closed.close / opened.close - 1) as ratio,
+with spans as (
+    select start_at, end_at from periods
+    union select stamp - to_hours(hours), stamp from stamps, (values (1), (24), (168)) as windows (hours)
+),
+own as (
+    select asset, start_at, end_at, median(closed.close / opened.close - 1) as ratio,
         median(ln(closed.close / opened.close)) as log_ratio
-    from spans_of_time join closes as opened on opened.stamp = start_at
-    join closes as closed on closed.stamp = end_at and closed.exchange = opened.exchange and closed.symbol = opened.symbol
-    group by all
+    from closes as opened join closes as closed using (exchange, asset)
+    join spans on start_at = opened.stamp and end_at = closed.stamp group by all
 )
 select asset as market, start_at, end_at, ratio, log_ratio from own
-union all
-select 'ALL', start_at, end_at, sum(ratio * usd) / sum(usd), ln(1 + sum((exp(log_ratio) - 1) * usd) / sum(usd))
-from own join weights on weights.asset = own.asset and stamp = start_at group by all;
+union all select 'ALL', start_at, end_at, sum(ratio * usd) / sum(usd), ln(sum(exp(log_ratio) * usd) / sum(usd))
+from own join weights using (asset, start_at) where usd is not null group by all;
 """
 
-# In force at a stamp is the last rate settled by then (binance's milliseconds late), for its interval: the gap to the one
-# before, which the first doesn't have. A period's mean is over the stamps after its start.
+# In force at a stamp is the last rate settled by then (binance's come milliseconds late), until an hour after the next
+# is due: in eight hours, or in its interval if that is longer. This is the gap to the one before; the first has none.
 FUNDING = """
+create table settled as
+select exchange, asset, date_trunc('hour', funded_at::timestamp) as settled_at,
+    date_diff('hour', lag(settled_at) over (partition by exchange, asset order by settled_at), settled_at) as own_hours,
+    rate / own_hours * 8760 as annualised
+from funding_rates;
+
 create table rates as
-with settled as (
-    select exchange, symbol, date_trunc('hour', funded_at::timestamp) as settled_at, rate,
-        date_diff('hour', lag(settled_at) over (partition by exchange, symbol order by funded_at), settled_at) as interval_hours
-    from funding_rates
-)
-select market, stamp, sum(rate / interval_hours * 8760 * usd) / sum(usd) as annualised
-from settled join stocks using (exchange, symbol) join members using (exchange, symbol)
-where stamp >= settled_at and stamp < settled_at + to_hours(interval_hours) and usd is not null
-group by all;
+select stamps.*, settled_at, annualised
+from stamps asof join settled
+    on settled.exchange = stamps.exchange and settled.asset = stamps.asset and settled_at <= stamp
+where stamp <= settled_at + to_hours(greatest(coalesce(own_hours, 8), 8)::int + 1);
 """
 
+# Each asset and ALL at a stamp: liquidations of the hour before it, the rest of the moment. Full reporting is the share
+# of open interest, as last known, whose every liquidation is told; of contracts, where no open interest is known.
+HOURLY = """
+create macro share(reporting_usd, watched_usd, reporting, watched) as
+    coalesce(reporting_usd / watched_usd, reporting / watched);
+
+create table hourly as
+select market, stamp, sum(long_usd) as long_usd, sum(short_usd) as short_usd, sum(total_usd) as total_usd,
+    sum(observed_instruments) as observed, max(completeness) as completeness, count(*) as instruments,
+    sum(if(is_lower_bound, 0, coalesce(last_usd, 0)))::double as reporting_usd, sum(last_usd)::double as watched_usd,
+    count(*) filter (not is_lower_bound) as reporting, count(usd) as held, count(usd) filter (is_fresh) as fresh,
+    sum(usd) as usd, sum(base) filter (market <> 'ALL') as base, median(close) filter (market <> 'ALL') as price,
+    sum(annualised * usd) / sum(usd) filter (annualised is not null) as annualised,
+    list_distinct(list(exchange) filter (coalesce(total_usd, usd, close, annualised) is not null)) as exchanges,
+    coalesce(list_distinct(list(exchange) filter (usd is null)), []) as lacking,
+    coalesce(list(exchange || ':' || symbol) filter (usd is not null), []) as panel,
+    coalesce(list(exchange || ':' || symbol) filter (close is not null), []) as price_panel,
+    max(if(is_observed, stamp, null)) as liquidations_at, max(if(is_held, observed_at, null)) as open_interest_at,
+    max(if(close is not null, stamp, null)) as candles_at, max(settled_at) as funding_rates_at
+from (select *, hour_at + interval 1 hour as stamp from liquidations_hourly)
+join watched using (exchange, asset) join members using (exchange, asset) join stocks using (exchange, asset, stamp)
+left join closes using (exchange, asset, stamp) left join rates using (exchange, asset, stamp) group by all;
+"""
+
+# What adds up is the sum over exchanges, the rest is of the period's hours and ends.
 MARKET = """
 create table market_periods as
-with flows as (
-    select grain, period_start_date, market, sum(long_usd) as long_usd, sum(short_usd) as short_usd,
-        sum(total_usd) as total_usd, max(completeness) as completeness, sum(observed_hours) as observed_hours,
-        sum(expected_hours) as expected_hours, bool_and(is_complete) as is_complete, count(*) as instruments,
-        list(exchange) filter (total_usd is not null) as exchanges
-    from liquidations_periods join members using (exchange, asset) group by all
+with sums as (
+    select grain, period_start_date, market, sum(flow.long_usd) as long_usd, sum(flow.short_usd) as short_usd,
+        sum(flow.total_usd) as total_usd, sum(close_usd) as open_interest_usd,
+        sum(close_base) filter (market <> 'ALL') as open_interest_base, sum(moved_usd) as change_usd,
+        sum(effects.price_effect_usd) as price_effect_usd, sum(effects.position_effect_usd) as position_effect_usd,
+        sum(moved_usd) * 0 as listing_effect_usd, sum(effects.coverage_effect_usd) as coverage_effect_usd,
+        max(completeness) as completeness, bool_or(flow.is_lower_bound) as is_lower_bound, count(*) as instruments,
+        coalesce(list_distinct(list(exchange) filter (close_usd is null)), []) as open_interest_lacking,
+        count(close_usd) < count(*) as open_interest_is_lower_bound,
+        sum(stock.observed_hours) as open_interest_observed_hours,
+        open_interest_observed_hours / sum(stock.expected_hours) as open_interest_observed_ratio,
+        sum(flow.observed_hours + stock.observed_hours) as observed_hours,
+        sum(flow.expected_hours + stock.expected_hours) as expected_hours,
+        sum(flow.observed_hours + stock.observed_hours)
+        / sum(flow.expected_hours + stock.expected_hours) as observed_ratio,
+        bool_and(flow.is_complete and stock.is_complete) as is_complete
+    from liquidations_periods as flow join open_interest_periods as stock
+        using (grain, period_start_date, exchange, asset)
+    join effects using (grain, period_start_date, exchange, asset) join members using (exchange, asset) group by all
 ),
-stocks as (
-    select grain, period_start_date, market, sum(close_usd) as open_interest_usd, sum(observed_hours) as observed_hours,
-        sum(close_base) filter (market <> 'ALL') as open_interest_base, bool_and(is_complete) as is_complete,
-        sum(expected_hours) as expected_hours, list(exchange) filter (observations > 0) as exchanges,
-        count(close_usd) < count(*) as is_lower_bound,
-        sum(close_usd) filter (nature in ('complete', 'totals'))::double / sum(close_usd)::double as full_reporting_ratio
-    from open_interest_periods join members using (exchange, asset) join natures using (exchange) group by all
-),
-effects as (
-    select periods.grain, periods.period_start_date, market, sum(moved_usd) as change_usd,
-        sum(price_effect_usd) as price_effect_usd, sum(position_effect_usd) as position_effect_usd,
-        sum(moved_usd) * 0 as listing_effect_usd, sum(coverage_effect_usd) as coverage_effect_usd
-    from ends as days join periods on days.start_at >= periods.start_at and days.end_at <= periods.end_at
-    join members using (exchange, symbol)
-    where days.grain = 'day' and (open_usd is not null or close_usd is not null) group by all
-),
-volatility as (
-    select grain, period_start_date, market,
-        if(count(log_ratio) * 24 >= any_value(passed_hours) * 23, sqrt(sum(log_ratio ** 2)), null) as realised_volatility
-    from returns join periods on returns.end_at > periods.start_at and returns.end_at <= periods.end_at
-    where returns.end_at = returns.start_at + interval 1 hour group by all
-),
-funding as (
-    select grain, period_start_date, market, avg(annualised) as funding_rate_annualised
-    from rates join periods on stamp > start_at and stamp <= end_at group by all
+hours as (
+    select grain, period_start_date, hourly.market, avg(annualised) as funding_rate_annualised,
+        if(count(log_ratio) / any_value(passed_hours) >= 23 / 24, sqrt(sum(log_ratio ** 2)), null)
+            as realised_volatility,
+        if(count(annualised) > 0, 'open_interest', null) as funding_weighting,
+        share(sum(reporting_usd), sum(watched_usd), sum(reporting), sum(instruments)) as full_reporting_ratio,
+        list_distinct(flatten(list(exchanges))) as exchanges,
+        any_value(price) filter (stamp = periods.end_at) as price_close
+    from hourly join periods on stamp > periods.start_at and stamp <= periods.end_at
+    left join returns on returns.market = hourly.market and returns.end_at = stamp
+        and returns.start_at = stamp - interval 1 hour
+    group by all
 )
-select grain, period_start_date, market as asset, long_usd, short_usd, total_usd, open_interest_usd, open_interest_base,
-    effects.* exclude (grain, period_start_date, market), opened.price as price_open, closed.price as price_close,
-    returns.ratio as return_ratio, realised_volatility, funding_rate_annualised, flows.completeness, instruments,
-    list_sort(list_distinct(list_concat(flows.exchanges, stocks.exchanges))) as exchanges,
-    flows.observed_hours + stocks.observed_hours as observed_hours,
-    flows.expected_hours + stocks.expected_hours as expected_hours,
-    (flows.observed_hours + stocks.observed_hours) / (flows.expected_hours + stocks.expected_hours) as observed_ratio,
-    flows.is_complete and stocks.is_complete as is_complete, flows.completeness in ('sampled', 'missing') as is_lower_bound,
-    stocks.observed_hours / stocks.expected_hours as open_interest_observed_ratio,
-    stocks.is_lower_bound as open_interest_is_lower_bound, full_reporting_ratio,
-    if(funding_rate_annualised is not null, 'open_interest', null) as funding_weighting
-from periods join flows using (grain, period_start_date) join stocks using (grain, period_start_date, market)
-left join effects using (grain, period_start_date, market)
-left join volatility using (grain, period_start_date, market)
-left join funding using (grain, period_start_date, market)
+select sums.* rename (market as asset), hours.* exclude (grain, period_start_date, market), ratio as return_ratio,
+    price_open
+from sums join hours using (grain, period_start_date, market) join periods using (grain, period_start_date)
 left join returns using (market, start_at, end_at)
-left join prices as opened on opened.market = flows.market and opened.stamp = start_at
-left join prices as closed on closed.market = flows.market and closed.stamp = end_at;
+left join (select market, stamp as start_at, price as price_open from hourly) using (market, start_at);
 """
 
-# Trailing sums of the hours before as_of; open interest against its past on the contracts known at both ends.
-TRAILING = """
-create table trailing_{name} as
-with hourly as (
-    select market, hour_at + interval 1 hour as as_of, sum(long_usd) as long_usd, sum(short_usd) as short_usd,
-        sum(total_usd) as total_usd, count(*) filter (is_observed) as observed, count(*) as instruments,
-        max(completeness) as completeness
-    from liquidations_hourly join members using (exchange, symbol) group by all
-)
-select market as asset, as_of, sum(long_usd) over w as long_usd_{name}, sum(short_usd) over w as short_usd_{name},
-    max(total_usd) over w as worst_hour_usd_{name}, sum(observed) over w / ({hours} * instruments) as observed_ratio_{name},
-    if(count(*) over w < {hours}, 'missing', max(completeness) over w)::nature as completeness_{name},
-    completeness_{name} in ('sampled', 'missing') as is_lower_bound_{name}
-from hourly window w as (partition by market order by as_of rows between {hours} - 1 preceding and current row);
-
+# Open interest against its past, on the contracts known at both ends.
+SINCE = """
 create table since_{name} as
-select market as asset, now.stamp as as_of, sum(before.usd) as open_interest_start_{name}_usd,
-    sum(now.usd)::double / sum(before.usd)::double - 1 as open_interest_change_{name}_ratio,
-    sum(round(before.base::double * (now.p - before.p), 6)::decimal(38, 6)) as price_effect_{name}_end_to_end_usd,
-    sum(now.usd - before.usd) - price_effect_{name}_end_to_end_usd as position_effect_{name}_end_to_end_usd
-from stocks as now join stocks as before
-    on now.exchange = before.exchange and now.symbol = before.symbol and before.stamp = now.stamp - interval {hours} hour
-join members on members.exchange = now.exchange and members.symbol = now.symbol
-where now.usd is not null and before.usd is not null group by all;
+select market, now.stamp, sum(past.usd) as open_interest_start_{name}_usd,
+    sum(now.usd)::double / sum(past.usd)::double - 1 as open_interest_change_{name}_ratio,
+    sum(round(past.base::double * (now.p - past.p), 6)::decimal(38, 6)) as price_effect_{name}_end_to_end_usd,
+    sum(now.usd - past.usd) - price_effect_{name}_end_to_end_usd as position_effect_{name}_end_to_end_usd
+from stocks as now join stocks as past using (exchange, asset) join members using (exchange, asset)
+where past.stamp = now.stamp - interval {hours} hour and now.usd + past.usd is not null group by all;
+
+create table return_{name} as
+select market, end_at as stamp, ratio as return_{name}_ratio
+from returns where end_at = start_at + interval {hours} hour;
 """
 
+# The index is chained of what those seen now gained since each was last seen, over what all were worth then.
+FALLS = """
+create table falls as
+with contracts as (
+    select market, stamp, usd, last_value(usd ignore nulls) over (
+        partition by market, exchange, asset order by stamp rows between unbounded preceding and 1 preceding
+    ) as last
+    from stocks join members using (exchange, asset)
+),
+links as (
+    select market, stamp, count(usd) as seen, 1 + coalesce(sum(usd - last)::double / sum(last)::double, 0) as link
+    from contracts group by all
+),
+levels as (
+    select market, stamp, product(link) over (partition by market order by stamp) as level from links qualify seen > 0
+)
+select market, stamp, min(stamp) over past as index_since_at, arg_max(stamp, level) over past as peak_at,
+    1 - level / max(level) over past as fall_from_peak_all_ratio,
+    case when stamp >= index_since_at + interval 28 day then 1 - level / max(level) over (
+        partition by market order by stamp range between interval 28 day preceding and current row
+    ) end as fall_from_peak_28d_ratio,
+    case when stamp >= index_since_at + interval 90 day then 1 - level / max(level) over (
+        partition by market order by stamp range between interval 90 day preceding and current row
+    ) end as fall_from_peak_90d_ratio
+from levels window past as (partition by market order by stamp);
+"""
+
+# Liquidations of the last hours before as_of; all else at as_of.
+TRAILING = """
+    sum(long_usd) over last_{name} as long_usd_{name}, sum(short_usd) over last_{name} as short_usd_{name},
+    sum(observed) over last_{name} / ({hours} * instruments) as observed_ratio_{name},
+    if(count(*) over last_{name} < {hours}, 'missing', max(completeness) over last_{name}) as completeness_{name},
+    observed_ratio_{name} < 1 or completeness_{name} in ('sampled', 'missing') as is_lower_bound_{name},
+"""
 AS_OF = """
 create table market_hourly as
-select now.*, price, daily.ratio as return_24h_ratio, weekly.ratio as return_7d_ratio,
-    trailing_24h.* exclude (asset, as_of), trailing_7d.* exclude (asset, as_of, worst_hour_usd_7d),
-    trailing_30d.* exclude (asset, as_of, worst_hour_usd_30d), since_24h.* exclude (asset, as_of),
-    open_interest_change_7d_ratio, since_28d.* exclude (asset, as_of), open_interest_change_30d_ratio,
-    falls.* exclude (asset, as_of)
-from (
-    select market as asset, stamp as as_of, sum(usd) as open_interest_usd,
-        sum(base) filter (usd is not null and market <> 'ALL') as open_interest_base, count(*) as instruments,
-        coalesce(list(exchange || ':' || symbol order by exchange, symbol) filter (usd is not null), []) as panel,
-        count(*) filter (is_observed and usd is not null) / count(*) as open_interest_observed_ratio,
-        count(usd) < count(*) as open_interest_is_lower_bound,
-        sum(usd) filter (nature in ('complete', 'totals'))::double / sum(usd)::double as full_reporting_ratio
-    from stocks join members using (exchange, symbol) join natures using (exchange) group by all
-) as now
-join trailing_24h using (asset, as_of) join trailing_7d using (asset, as_of) join trailing_30d using (asset, as_of)
-left join since_24h using (asset, as_of) left join since_7d using (asset, as_of)
-left join since_28d using (asset, as_of) left join since_30d using (asset, as_of)
-left join falls using (asset, as_of)
-left join prices on prices.market = now.asset and prices.stamp = as_of
-left join returns as daily
-    on daily.market = now.asset and daily.end_at = as_of and daily.start_at = as_of - interval 24 hour
-left join returns as weekly
-    on weekly.market = now.asset and weekly.end_at = as_of and weekly.start_at = as_of - interval 168 hour;
+select market as asset, stamp as as_of, {trailing} max(total_usd) over last_24h as worst_hour_usd_24h,
+    share(sum(reporting_usd) over last_24h, sum(watched_usd) over last_24h, sum(reporting) over last_24h,
+        sum(instruments) over last_24h) as full_reporting_ratio,
+    price, return_24h_ratio, return_7d_ratio, usd as open_interest_usd, base as open_interest_base, instruments,
+    panel, price_panel, fresh / instruments as open_interest_observed_ratio, held - fresh as open_interest_carried,
+    lacking as open_interest_lacking, held < instruments as open_interest_is_lower_bound,
+    max(liquidations_at) over past as liquidations_last_observed_at,
+    max(open_interest_at) over past as open_interest_last_observed_at,
+    max(candles_at) over past as candles_last_observed_at,
+    max(funding_rates_at) over past as funding_rates_last_observed_at,
+    since_24h.* exclude (market, stamp), since_28d.* exclude (market, stamp), falls.* exclude (market, stamp),
+    open_interest_change_7d_ratio, open_interest_change_30d_ratio
+from hourly left join falls using (market, stamp)
+left join since_24h using (market, stamp) left join since_7d using (market, stamp)
+left join since_28d using (market, stamp) left join since_30d using (market, stamp)
+left join return_24h using (market, stamp) left join return_7d using (market, stamp)
+window past as (partition by market order by stamp),
+    last_24h as (partition by market order by stamp rows between 23 preceding and current row),
+    last_7d as (partition by market order by stamp rows between 167 preceding and current row),
+    last_30d as (partition by market order by stamp rows between 719 preceding and current row);
 """
 
 
-def _falls(stocks: pd.DataFrame) -> pd.DataFrame:
-    """Falls of the chain-linked index: what those seen gained since their own last, over the last of all."""
-    found = []
-    for market, own in stocks.groupby("market"):
-        values = own.pivot(index="stamp", columns="contract", values="usd")
-        last, level, levels = np.full(values.shape[1], np.nan), 1.0, []
-        for seen in values.to_numpy():
-            if np.isfinite(last).any() and np.isfinite(seen).any():
-                level *= 1 + np.nansum(seen - last) / np.nansum(last)
-            levels.append(level if np.isfinite(seen).any() else np.nan)
-            last = np.where(np.isfinite(seen), seen, last)
-        index = pd.Series(levels, values.index)
-        fall = pd.DataFrame({"asset": market, "as_of": index.index})
-        since = index.first_valid_index()
-        for name, hours in {"28d": 672, "90d": 2160, "all": len(index)}.items():
-            peak = index.rolling(hours + 1, min_periods=1).max()
-            is_old = (index.index >= since + pd.Timedelta(hours=hours)) | (name == "all")
-            fall[f"fall_from_peak_{name}_ratio"] = (1 - index / peak).where(is_old).to_numpy()
-        highest = index.cummax()
-        fall["peak_at"] = (
-            index.index.to_series().where((index == highest) & (highest.shift() != highest)).ffill().to_numpy()
-        )
-        fall["index_since_at"] = pd.Series(since, fall.index).where(fall["as_of"] >= since)
-        found.append(fall)
-    return pd.concat(found)
-
-
-def recomputed(tape: Path, now: datetime, first_day: str, assets: list[str], reached: dict[str, str]):
+def recomputed(tape: Path, now: str, first_day: str, assets: list[str], reached: dict[str, str]):
     """A connection that holds the marts of `tape` for the hours from `first_day` to `now`.
 
     Watched are the four exchanges' contracts of `assets`; `reached` holds conditions on datasets of the tape.
@@ -336,31 +334,19 @@ def recomputed(tape: Path, now: datetime, first_day: str, assets: list[str], rea
     marts.execute("create table natures (exchange text, nature nature)")
     marts.executemany("insert into natures values (?, ?)", list(NATURES.items()))
     marts.execute(
-        "create table watched as select exchange, asset || '/USDT:USDT' as symbol, asset "
+        "create table watched as select exchange, asset, asset || '/USDT:USDT' as symbol "
         "from natures, unnest($1) as assets (asset)", [assets]
     )  # fmt: skip
-    marts.execute("create table members as select *, unnest([asset, 'ALL']) as market from watched")
-    for dataset in (
-        "instruments",
-        "liquidations",
-        "liquidation_totals",
-        "coverage",
-        "open_interest",
-        "candles",
-        "funding_rates",
-    ):
-        if (tape / f"{dataset}.parquet").exists():
-            marts.execute(
-                f"create table {dataset} as from '{tape}/{dataset}.parquet' where {reached.get(dataset, 'true')}"
-            )
+    for dataset, columns in DATASETS.items():
+        rows = f"from '{tape}/{dataset}.parquet' as rows join watched using (exchange, symbol)"
+        if columns is None or (tape / f"{dataset}.parquet").exists():
+            told = f"as select rows.* exclude (symbol), watched.asset {rows} where {reached.get(dataset, 'true')}"
         else:
-            marts.execute(f"create table {dataset} ({ABSENT[dataset]})")
-    for step in (FLOWS, STOCKS, PERIODS, LIQUIDATIONS, OPEN_INTEREST, RETURNS, FUNDING, MARKET):
+            told = f"({columns})"
+        marts.execute(f"create table {dataset} {told}")
+    trailing = "".join(TRAILING.format(name=name, hours=WINDOWS[name]) for name in ("24h", "7d", "30d"))
+    since = "".join(SINCE.format(name=name, hours=hours) for name, hours in WINDOWS.items())
+    steps = (SPINE, LIQUIDATIONS, STOCKS, OPEN_INTEREST, RETURNS, FUNDING, HOURLY, MARKET, since, FALLS)
+    for step in (*steps, AS_OF.format(trailing=trailing)):
         marts.execute(step)
-    for name, hours in WINDOWS.items():
-        marts.execute(TRAILING.format(name=name, hours=hours))
-    levels = "select market, stamp, exchange || symbol as contract, usd::double as usd from stocks join members using (exchange, symbol)"
-    marts.register("fallen", _falls(marts.sql(levels).df()))
-    marts.execute("create table falls as from fallen")
-    marts.execute(AS_OF)
     return marts

@@ -58,7 +58,8 @@ def good_frames() -> dict[str, pd.DataFrame]:
         close_base=lambda rows: (1_000 / rows["asset"].map(PRICES)).map(Decimal) * 350_000,
     )  # fmt: skip
     return {
-        "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments, "market_hourly": hourly, "market_daily": daily,
+        "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments,
+        "market_hourly": hourly, "market_daily": daily,
         "liquidations_daily": liquidations, "open_interest_daily": open_interest,
     }  # fmt: skip
 
