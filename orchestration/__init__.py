@@ -11,7 +11,7 @@ The rooms of this house, in the order in which a figure walks through them:
 - `listing`       what an exchange lists, held against what it listed before
 - `ingest`        from an answer, or a file, to raw facts and a receipt
 - `manifest`      dbt's manifest, from which Dagster learns the models
-- `stress`        the score, frames in and frames out
+- `score`         panels, ranks and what they add up to: frames in and frames out
 - `expectations`  the Great Expectations suite of the gate
 - `brief`         what people read: figures, coverage, charts and page
 - `sandbox`       a local exchange that speaks the real ones' wire formats

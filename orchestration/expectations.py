@@ -98,31 +98,44 @@ def _recent(column: str) -> Expectation:
 SUITES = {
     "stress_measures_hourly": Suite(
         reads=(
-            "as_of", "asset", "liquidations_ratio", "open_interest_24h_ratio", "open_interest_28d_ratio",
-            "downside_24h_ratio", "downside_28d_ratio", "volatility_24h", "funding_dislocation", "open_interest_share",
+            "as_of", "asset", "downside_24h_ratio", "downside_28d_ratio", "volatility_24h", "open_interest_share",
         ),
         expectations=(
             _unique("as_of", "asset"),
             _recent("hours_behind"),
             _between("error", "seconds_past_hour", 0, 0, says="as_of lies on the hour"),
-            _between("error", "liquidations_ratio", 0),
-            _between("warning", "liquidations_ratio", 0, 1, says="liquidations of 24 h don't exceed open interest"),
-            # A measure of 1 is everything gone; over 24 h, positions closed at a risen price may be worth more.
-            _between("warning", "open_interest_24h_ratio", None, 1),
-            _between("error", "open_interest_28d_ratio", None, 1.000001),
             _between("error", "downside_24h_ratio", None, 1),
             _between("error", "downside_28d_ratio", 0, 1),
             _between("error", "volatility_24h", 0),
             _between("warning", "volatility_24h", 0, 1, mostly=0.999),
-            _between("error", "funding_dislocation", 0),
-            _between("warning", "funding_dislocation", 0, 20, mostly=0.999),
             _between("error", "open_interest_share", 0, 1),
             _between("error", "shares_sum", 0, 1.000001, says="the assets' shares of an hour don't exceed the whole"),
-            _mostly_known("liquidations_ratio"),
-            _mostly_known("open_interest_24h_ratio"),
             _mostly_known("downside_24h_ratio"),
             _mostly_known("volatility_24h"),
-            _mostly_known("funding_dislocation"),
+        ),
+    ),
+    "int_stress_instruments_hourly": Suite(
+        reads=(
+            "as_of", "instrument", "long_usd", "completeness", "open_interest_usd", "open_interest_24h_ago_usd",
+            "closed_24h_usd", "closed_28d_usd", "start_28d_usd", "funding_rate_annualised",
+        ),
+        expectations=(
+            _unique("as_of", "instrument"),
+            _recent("hours_behind"),
+            _between("error", "seconds_past_hour", 0, 0, says="as_of lies on the hour"),
+            _between("error", "long_usd", 0),
+            _between("warning", "turnover", 0, 1, mostly=0.9999, says="an hour doesn't liquidate more than there is"),
+            _one_of("completeness", COMPLETENESS[:-1]),
+            _between("error", "open_interest_usd", 0),
+            _between("error", "open_interest_24h_ago_usd", 0),
+            _between("error", "start_28d_usd", 0),
+            # Positions of then can't be closed more than once; over 24 h at a risen price they may be worth more.
+            _between("error", "closed_28d_ratio", None, 1.000001),
+            _between("warning", "closed_24h_ratio", None, 1, mostly=0.9999),
+            _between("warning", "funding_rate_annualised", -50, 50, mostly=0.999),
+            _mostly_known("long_usd"),
+            _mostly_known("open_interest_usd"),
+            _mostly_known("funding_rate_annualised"),
         ),
     ),
     "market_hourly": Suite(
@@ -262,8 +275,13 @@ def _derive(table: str, frame: pd.DataFrame, tables: dict[str, pd.DataFrame]) ->
     else:
         dates = pd.to_datetime(frame["period_start_date"])
         frame["days_behind"] = 0 if latest_at is None else ((latest_at - HOUR).floor("D") - dates) / DAY
-    if table == "stress_measures_hourly":
+    if table.endswith(("stress_measures_hourly", "stress_instruments_hourly")):
         frame["seconds_past_hour"] = (frame["as_of"] - frame["as_of"].dt.floor("h")).dt.total_seconds()
+    if table == "int_stress_instruments_hourly":
+        start = frame["open_interest_24h_ago_usd"].where(frame["open_interest_24h_ago_usd"] > 0)
+        frame["turnover"], frame["closed_24h_ratio"] = frame["long_usd"] / start, frame["closed_24h_usd"] / start
+        frame["closed_28d_ratio"] = frame["closed_28d_usd"] / frame["start_28d_usd"].where(frame["start_28d_usd"] > 0)
+    elif table == "stress_measures_hourly":
         frame["shares_sum"] = frame.groupby("as_of")["open_interest_share"].transform("sum")
     elif table == "market_hourly":
         frame["worst_hour_share"] = frame["worst_hour_usd_24h"] / (frame["long_usd_24h"] + frame["short_usd_24h"])

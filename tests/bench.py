@@ -20,9 +20,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from orchestration import stress
 from orchestration.contracts import contract
 from orchestration.lake import facts, files, publish
+from orchestration.score.ranks import LONGEST_WINDOW_HOURS, ranks_of_series
 
 ROUNDS = 3
 DAYS = int(sys.argv[1]) if len(sys.argv) > 1 else 365  # with 24 hours and 228 symbols 2 M rows
@@ -110,11 +110,10 @@ def compare_unchanged_write(home: Path) -> tuple:
 
 def compare_ranks(_: Path) -> tuple:
     """Mid-ranks of one measure of one asset as the score takes them, against a sorted list in plain Python."""
-    index, warm_up_days = pd.date_range(FIRST_DAY.tz_localize(None), periods=20_000, freq="h"), 180
-    values = pd.Series(np.random.default_rng(0).normal(size=len(index)).round(3), index)
+    warm_up_days, values = 180, np.random.default_rng(0).normal(size=20_000).round(3)
 
     def insort_ranks() -> list[float]:
-        window, figures, earlier, ranks = stress.LONGEST_WINDOW // stress.HOUR, values.tolist(), [], []
+        window, figures, earlier, ranks = LONGEST_WINDOW_HOURS, values.tolist(), [], []
         for at, value in enumerate(figures):
             if at > window:
                 del earlier[bisect_left(earlier, figures[at - window - 1])]
@@ -124,12 +123,13 @@ def compare_ranks(_: Path) -> tuple:
         return ranks
 
     names = f"mid-ranks of {len(values):,}", "pandas rolling rank", "bisect.insort"
-    return names, lambda: stress._ranks(values.to_frame(), warm_up_days), insort_ranks
+    return names, lambda: ranks_of_series(values, warm_up_days), insort_ranks
 
 
 def compare_publishing(home: Path) -> tuple:
     """Marts copied into a new file, against a copied file from which all else is dropped; both synced and renamed."""
-    scores = pd.DataFrame({"as_of": [NOW], "asset": ["ALL"], "score": [50.0]})
+    scores = pd.DataFrame({"as_of": [NOW.replace(tzinfo=None)], "asset": ["ALL"], "score": [50.0]}, dtype="object")
+    scores = scores.reindex(columns=contract("market_stress").columns)
 
     def copy_and_drop() -> None:
         draft = home / "other.duckdb.draft"

@@ -5,7 +5,6 @@ contract per asset that doesn't end, one source of liquidations whose nature doe
 that nothing refuses, and funding only where there is open interest to weigh it by.
 """
 
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -326,7 +325,7 @@ window past as (partition by market order by stamp),
 """
 
 
-def recomputed(tape: Path, now: datetime, first_day: str, assets: list[str], reached: dict[str, str]):
+def recomputed(tape: Path, now: str, first_day: str, assets: list[str], reached: dict[str, str]):
     """A connection that holds the marts of `tape` for the hours from `first_day` to `now`.
 
     Watched are the four exchanges' contracts of `assets`; `reached` holds conditions on datasets of the tape.

@@ -24,7 +24,7 @@ FLOORS = (  # a module may import what lies on a lower floor, and its own room
         "contracts",
         "coverage",
         "planning",
-        "stress",
+        "score",
         "expectations",
         "sandbox",
     },

@@ -32,9 +32,13 @@ def good_frames() -> dict[str, pd.DataFrame]:
         **{f"open_interest_change_{span}_ratio": -0.04 for span in (*spans, "28d")},
     )  # fmt: skip
     measures = table(as_of=HOURS, asset=["ALL", *PRICES]).assign(
-        liquidations_ratio=0.001, open_interest_24h_ratio=0.02, open_interest_28d_ratio=-0.1, downside_24h_ratio=-0.01,
-        downside_28d_ratio=0.2, volatility_24h=0.03, funding_dislocation=0.05,
+        downside_24h_ratio=-0.01, downside_28d_ratio=0.2, volatility_24h=0.03,
         open_interest_share=lambda rows: rows["asset"].map({"BTC": 0.7, "ETH": 0.3}),
+    )  # fmt: skip
+    instruments = table(as_of=HOURS, instrument=[f"{exchange}:{asset}" for exchange in EXCHANGES for asset in PRICES])
+    instruments = instruments.assign(
+        long_usd=1e4, completeness="complete", open_interest_usd=1e8, open_interest_24h_ago_usd=1.1e8,
+        closed_24h_usd=5e6, closed_28d_usd=-1e7, start_28d_usd=9e7, funding_rate_annualised=0.1,
     )  # fmt: skip
     daily = table(period_start_date=DAYS, asset=["ALL", *PRICES]).assign(
         price_open=lambda rows: rows["asset"].map(PRICES),
@@ -54,7 +58,8 @@ def good_frames() -> dict[str, pd.DataFrame]:
         close_base=lambda rows: (1_000 / rows["asset"].map(PRICES)).map(Decimal) * 350_000,
     )  # fmt: skip
     return {
-        "stress_measures_hourly": measures, "market_hourly": hourly, "market_daily": daily,
+        "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments,
+        "market_hourly": hourly, "market_daily": daily,
         "liquidations_daily": liquidations, "open_interest_daily": open_interest,
     }  # fmt: skip
 

@@ -3,12 +3,11 @@
 Part of `make test-all`. The crash is skipped where the recordings are absent.
 """
 
-from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import RECORDINGS
 from recomputation import recomputed
+from recordings import RECORDINGS
 
 pytestmark = pytest.mark.thorough
 
@@ -31,14 +30,14 @@ def demo(demo_home):
     # OKX tells of 95 days of settlements; what else REST forgets is imported.
     reached = {"funding_rates": "exchange <> 'okx' or funded_at >= timestamptz '2025-11-09 00:00:00+00'"}
     tape, assets = demo_home / "tapes" / "deleveraging-2026-02", ["BTC", "ETH", "SOL", "XRP", "BNB"]
-    return _beside(demo_home, recomputed(tape, datetime(2026, 2, 12), "2025-04-18", assets, reached))
+    return _beside(demo_home, recomputed(tape, "2026-02-12", "2025-04-18", assets, reached))
 
 
 @pytest.fixture(scope="module")
 def crash(crash_home):
     datasets = ("instruments", "liquidation_totals", "open_interest", "candles")
     reached = dict.fromkeys(datasets, "exchange = 'gate'")
-    tape, now = RECORDINGS / "crash-2024-08", datetime(2024, 8, 19, 21)
+    tape, now = RECORDINGS / "crash-2024-08", "2024-08-19 21:00"
     return _beside(crash_home, recomputed(tape, now, "2024-06-19", ["BTC", "ETH", "SOL"], reached))
 
 

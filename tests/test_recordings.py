@@ -7,12 +7,9 @@ from datetime import UTC, datetime
 
 import duckdb
 import pytest
-from conftest import RECORDINGS
+from recordings import RECORDINGS, needs_recordings
 
-pytestmark = [
-    pytest.mark.thorough,
-    pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the recordings are not at {RECORDINGS}"),
-]
+pytestmark = [pytest.mark.thorough, needs_recordings]
 
 # Long and short USD of 2024-08-05, of its week and of July 2024; hours of July that were observed.
 LIQUIDATIONS = {

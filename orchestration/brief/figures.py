@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.measures import ALL, EXTRA_COLUMNS, MEASURES, WINDOW_HOURS, Measure
 from orchestration.brief.query import iso, plain, records, stamp
 from orchestration.brief.words import share_text
@@ -57,11 +57,14 @@ def market_rows(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> lis
 
 def figures(connection: "duckdb.DuckDBPyConnection", known: Known) -> list[dict]:
     """{name, asset, label, value, unit, as_of, completeness, reason, table, query} of every measure and asset."""
-    columns = {row["column_name"] for row in records(connection, "describe market_hourly")}
     measures = [measure for measures in MEASURES.values() for measure in measures]
+    lacking = {
+        table: extra - {row["column_name"] for row in records(connection, f"describe {table}")}
+        for table, extra in EXTRA_COLUMNS.items()
+    }
     figures = []
     for measure in measures:
-        if any(column in measure.expression for column in EXTRA_COLUMNS - columns):
+        if any(column in measure.expression for column in lacking[measure.table]):
             continue
         for asset in known.rows:
             query = measure.query(asset, known.as_of)
@@ -88,10 +91,10 @@ def _completeness(measure: Measure, asset: str, value: object, known: Known) -> 
     """text, observed_ratio (None where it has no meaning) and is_lower_bound."""
     if measure.table == "market_stress":
         row = known.scores.get(asset, {})
-        ranked = sum(row.get(f"{part}_rank") is not None for part in stress.PARTS)
+        ranked = sum(row.get(f"{part}_rank") is not None for part in score.PARTS)
         weight = 1 - (row["score_high"] - row["score_low"]) / 100 if row else 0.0
-        text = f"{ranked} of {len(stress.PARTS)} parts"
-        is_lower_bound = 0 < ranked < len(stress.PARTS) and measure.name == "score"
+        text = f"{ranked} of {len(score.PARTS)} parts"
+        is_lower_bound = measure.name == "score" and value is not None and value == row["score_low"] < row["score_high"]
         return {"text": text, "observed_ratio": round(weight, 4), "is_lower_bound": is_lower_bound}
     if measure.topic == "liquidations":
         row = known.rows[asset]
@@ -154,11 +157,13 @@ def _score_reason(measure: Measure, row: dict | None) -> str:
         return "market_stress has no row at this hour"
     reason = row["reason"] or ""
     clauses = [clause.strip() for clause in reason.split(";")]
-    if measure.topic in stress.PARTS:
+    if measure.topic in score.PARTS:
         reason = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), reason)
+    elif measure.name == "regime" and row.get("regime_low") is not None:
+        reason = f"between {row['regime_low']} and {row['regime_high']} over the last 48 hours that count"
     elif measure.name in ("score", "regime"):
         reason = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {reason}"
     history = f"a rank needs {row['warm_up_days']} d"
-    if all(row[f"{part}_rank"] is None for part in stress.PARTS):  # else the days are those of another part
+    if all(row[f"{part}_rank"] is None for part in score.PARTS):  # else the days are those of another part
         history = f"{row['effective_days']:.0f} d of history where {row['warm_up_days']} d are needed"
     return reason.replace("insufficient_history", f"insufficient history ({history})").replace("_", " ")

@@ -6,14 +6,14 @@ Here belong names, units and SQL expressions. What an answer is worth is `figure
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.query import stamp
 from orchestration.lake.files import literal
 
 ALL = "ALL"
 WINDOW_HOURS = {"24h": 24, "7d": 168, "28d": 672, "30d": 720, "90d": 2160}
 COVERAGE_HOURS = 720
-PART_WORDS = {part: part.replace("_", " ") for part in stress.PARTS}
+PART_WORDS = {part: part.replace("_", " ") for part in score.PARTS}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ MEASURES = {
         Measure("score", "score", "points", "score", "score", table="market_stress"),
         Measure("score_low", "at least", "points", "score_low", "score", table="market_stress"),
         Measure("score_high", "at most", "points", "score_high", "score", table="market_stress"),
-        Measure("regime", "regime", "text", "regime", "score", table="market_stress"),
+        *(
+            Measure(name, words, "text", name, "score", table="market_stress")
+            for name, words in (("regime", "regime"), ("regime_low", "regime, at least"), ("regime_high", "at most"))
+        ),
         *(
             Measure(f"{part}_{kind}", f"{words}{suffix}", unit, f"{part}_{kind}", part, table="market_stress")
             for kind, suffix, unit in (("contribution", "", "points"), ("rank", ", rank", "rank"))
@@ -75,6 +78,9 @@ MEASURES = {
         ),
         Measure("effective_days", "history", "days", "effective_days", "score", table="market_stress"),
         Measure("warm_up_days", "warm-up", "days", "warm_up_days", "score", table="market_stress"),
+        Measure(
+            "independent_windows", "separate windows", "count", "independent_windows", "score", table="market_stress"
+        ),
     ],
     "liquidations": [
         Measure("long_usd_24h", "longs, 24 h", "USD", "long_usd_24h", "liquidations", "24h"),
@@ -115,5 +121,8 @@ MEASURES = {
     ],
 }  # fmt: skip
 
-# Columns that a warehouse may lack: without one, the figures made of it are left out.
-EXTRA_COLUMNS = {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"}
+# Columns that an older warehouse may lack: without one, the figures made of it are left out.
+EXTRA_COLUMNS = {
+    "market_hourly": {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"},
+    "market_stress": {"regime_low", "regime_high", "independent_windows"},
+}

@@ -68,12 +68,21 @@ def headline(brief: dict) -> list[tuple[str, str]]:
     return lines
 
 
+def _regime(figures: Figures) -> str:
+    """The regime, or those of its bounds where they disagree."""
+    if figures.value("regime", ALL) is None and figures.value("regime_low", ALL) is not None:
+        return f"{figures.text('regime_low', ALL)} to {figures.text('regime_high', ALL)}"
+    return figures.text("regime", ALL)
+
+
 def _score_line(figures: Figures) -> str:
     low, high = figures.text("score_low", ALL), figures.text("score_high", ALL)
     history = f"history {figures.text('effective_days', ALL)}, warm-up {figures.text('warm_up_days', ALL)}"
+    if figures.value("independent_windows", ALL) is not None:
+        history += f", {figures.value('independent_windows', ALL)} separate windows of its slowest measure"
     if figures.value("score", ALL) is not None:
         bounds = "" if low == high else f", within {low} to {high}"
-        return f"{figures.text('score', ALL)} of 100, {figures.text('regime', ALL)}{bounds} ({history})"
+        return f"{figures.text('score', ALL)} of 100, {_regime(figures)}{bounds} ({history})"
     between = f" (between {low} and {high}; {history})" if figures.value("score_low", ALL) is not None else ""
     return f"{NO_DATA}{between}"
 
@@ -95,8 +104,9 @@ def summary(brief: dict) -> str:
             change += f" and {figures.text('open_interest_change_28d_ratio', ALL)} in 28 d"
         sentences.append(f"{change}.")
     if figures.value("score", ALL) is not None:
-        score, regime = figures.text("score", ALL), figures.text("regime", ALL)
-        sentences.append(f"The stress score of the whole market is {score} of 100: {regime}.")
+        score, low, high = (figures.text(name, ALL) for name in ("score", "score_low", "score_high"))
+        bounds = "" if low == high else f", within {low} to {high}"
+        sentences.append(f"The stress score of the whole market is {score} of 100{bounds}: {_regime(figures)}.")
     return unbroken(" ".join(sentences))
 
 

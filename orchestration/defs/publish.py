@@ -1,7 +1,7 @@
 """What leaves the house: the score behind the gate, the published warehouse, the brief, and the job that makes them.
 
 Here belongs when they are made, and what Dagster shows of them. The gate itself stands in `quality`, the score in
-`stress`, the swap of files in `lake.publish`, what people read in `brief`.
+`score`, the swap of files in `lake.publish`, what people read in `brief`.
 """
 
 import dagster as dg
@@ -15,7 +15,7 @@ from orchestration.settings import Settings
 
 
 @dg.asset(
-    deps=[dg.AssetKey(table) for table in INPUTS],
+    deps=[dg.AssetKey(table.split(".")) for table in INPUTS],
     group_name="published",
     kinds={"python", "duckdb"},
     owners=OWNERS,
@@ -27,7 +27,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
     Refuses while the gate is closed; the last good warehouse then stays in place.
     """
-    from orchestration import contracts, stress
+    from orchestration import contracts, score
     from orchestration.lake.publish import publish, read_only
 
     settings = Settings.from_environment()
@@ -41,8 +41,8 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                     metadata={"reasons": dg.MetadataValue.md(lines)},
                     allow_retries=False,
                 )
-            measures = build.execute("select * from stress_measures_hourly").df()
-        scores = stress.market_stress(measures, settings.universe.score.warm_up_days)
+            of_prices, instruments = (build.execute(f"select * from {table}").df() for table in INPUTS[:2])
+        scores = score.market_stress(of_prices, instruments, settings.universe.score.warm_up_days)
         contracts.check_published(scores)
         warehouse = publish(settings.home, scores, settings.universe.keep_published_days, settings.now())
     return dg.MaterializeResult(

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
     from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
-INPUTS = ("stress_measures_hourly", "market_hourly", "market_daily", "liquidations_daily", "open_interest_daily")
+# What the score is made of, and the marts that say whether it can be right.
+INPUTS = (
+    *("stress_measures_hourly", "intermediate.int_stress_instruments_hourly"),
+    *("market_hourly", "market_daily", "liquidations_daily", "open_interest_daily"),
+)
 
 
 @dg.asset_check(
     asset=dg.AssetKey(INPUTS[0]),
     name="meets_expectations",
-    additional_deps=[dg.AssetKey(table) for table in INPUTS[1:]],
+    additional_deps=[dg.AssetKey(table.split(".")) for table in INPUTS[1:]],
     blocking=True,
     pool=WAREHOUSE_POOL,
 )
@@ -37,7 +41,7 @@ def meets_expectations(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckR
     home = Settings.from_environment().home
     with working_for(context.op_execution_context):
         with read_only(home, "build.duckdb") as build:
-            frames = {table: build.execute(f"select * from {table}").df() for table in INPUTS}
+            frames = {table.split(".")[-1]: build.execute(f"select * from {table}").df() for table in INPUTS}
             invocation_id, _ = built_by(build)
         verdict = expectations.evaluate(frames, home / "reports" / "data_docs")
     return dg.AssetCheckResult(

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief import write_brief
 from orchestration.brief.query import stamp
 
@@ -51,10 +51,13 @@ MARKET_STRESS = f"""
 create table market_stress as
 select as_of, asset, {{score}} * 80.0 as score, coalesce({{score}} * 80.0, 0) as score_low,
     coalesce({{score}} * 80.0, 100) as score_high, case when {{score}} = 1 then 'stress' end as regime,
-    {", ".join(f"{{score}} * 0.8 as {part}_rank" for part in stress.PARTS)},
-    {", ".join(f"{{score}} * 0.8 * {weight} as {part}_contribution" for part, (weight, _) in stress.PARTS.items())},
-    180 as warm_up_days, 60.0 as effective_days,
-    case when {{score}} is null then 'insufficient_history: {", ".join(stress.PARTS)}' end as reason
+    {", ".join(f"{{score}} * 0.8 as {part}_rank" for part in score.PARTS)},
+    {", ".join(f"{{score}} * 0.8 * {weight} as {part}_contribution" for part, (weight, _) in score.PARTS.items())},
+    case when {{score}} = 1 then 'stress' else 'calm' end as regime_low,
+    case when {{score}} = 1 then 'stress' else 'cascade' end as regime_high,
+    case when as_of < {{gap}} then ['gate:BTC'] else ['gate:BTC', 'okx:BTC'] end as liquidations_panel,
+    180 as warm_up_days, 60.0 as effective_days, 2 as independent_windows,
+    case when {{score}} is null then 'insufficient_history: {", ".join(score.PARTS)}' end as reason
 from market_hourly
 """
 DAILY = """
@@ -179,8 +182,10 @@ def unknown(tmp_path_factory, made_warehouse):
     folder = tmp_path_factory.mktemp("unknown")
     warehouse = made_warehouse(folder, liquidations="null", open_interest="null", observed="0.0", score="null")
     with duckdb.connect(warehouse) as connection:
-        for column in EXTRA_COLUMNS:  # a warehouse may do without
-            connection.execute(f"alter table market_hourly drop column {column}")
+        connection.execute("alter table market_stress drop column liquidations_panel")
+        for table, columns in EXTRA_COLUMNS.items():  # a warehouse may do without
+            for column in columns:
+                connection.execute(f"alter table {table} drop column {column}")
     return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT)
 
 

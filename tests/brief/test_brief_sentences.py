@@ -8,7 +8,16 @@ def test_headline_is_short_and_names_the_figures(brief):
     assert 8 <= len(lines) <= 10
     assert lines["as of"] == "2026-02-12 00:00 UTC, 12 min before the brief was written"
     assert lines["BTC longs liquidated, 24 h"].replace("\u202f", " ") == "355.5 M USD (observed 96 %, lower bound)"
-    assert lines["ALL stress score"].replace("\u202f", " ") == "80.00 of 100, stress (history 60 d, warm-up 180 d)"
+    assert lines["ALL stress score"].replace("\u202f", " ") == (
+        "80.00 of 100, stress (history 60 d, warm-up 180 d, 2 separate windows of its slowest measure)"
+    )
+
+
+def test_no_regime_is_said_across_a_threshold(brief):
+    apart = {"score_high": 91.0, "regime": None, "regime_high": "cascade"}
+    figures = [row | {"value": apart.get(row["name"], row["value"])} for row in brief["figures"]]
+    line = dict(headline(brief | {"figures": figures}))["ALL stress score"]
+    assert line.startswith("80.00 of 100, stress to cascade, within 80.00 to 91.00 (history")
 
 
 def test_headline_without_a_score_tells_its_bounds(unknown):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestration import stress
+from orchestration import score
 from orchestration.brief.days import CHART_DAYS, last_days, stacked
 from orchestration.brief.drawing import Canvas, gaps, scale, stack, time_axis, tool_tips
 from orchestration.brief.measures import ALL, PART_WORDS
@@ -24,7 +24,7 @@ PART_COLOURS = dict(
 
 
 def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VConcatChart":
-    """Where there is no score, grey says between which bounds it lies."""
+    """Where there is no score, grey says between which bounds it lies; scores of two panels aren't joined."""
     import altair as alt
 
     hours = _hours(connection, canvas)
@@ -53,6 +53,8 @@ def _hours(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "pd.DataF
     start = stamp(canvas.as_of - timedelta(days=CHART_DAYS))
     query = f"select * from market_stress where asset = '{ALL}' and as_of >= {start} order by as_of"
     hours = connection.execute(query).df()
+    if "liquidations_panel" not in hours:  # of a warehouse from before it was told
+        hours["liquidations_panel"] = None
     hours["end_at"] = pd.to_datetime(hours["as_of"], utc=True)
     for column in ("score", "score_low", "score_high", *CONTRIBUTIONS):
         hours[column] = hours[column].astype("float64")
@@ -63,7 +65,8 @@ def _tip(day: dict) -> str:
     start = f"{day['end_at']:%a %-d %b %Y %H:%M} UTC: "
     if day["score"] == day["score"]:  # else NaN
         parts = ", ".join(f"{words} {day[column]:.2f}" for column, words in CONTRIBUTIONS.items())
-        return f"{start}{day['score']:.2f}, {day['regime']} ({parts})".replace("nan", "not known")
+        regime = day["regime"] if isinstance(day["regime"], str) else f"{day['regime_low']} to {day['regime_high']}"
+        return f"{start}{day['score']:.2f}, {regime} ({parts})".replace("nan", "not known")
     if day["score_low"] == day["score_low"]:
         reason = str(day["reason"]).replace("_", " ")
         return f"{start}no score, between {day['score_low']:.0f} and {day['score_high']:.0f}; {reason}"
@@ -73,21 +76,21 @@ def _tip(day: dict) -> str:
 def _points(field: str) -> "altair.Y":
     import altair as alt
 
-    axis = alt.Axis(values=[*stress.REGIMES.values(), 100])
+    axis = alt.Axis(values=[*score.REGIMES.values(), 100])
     return alt.Y(f"{field}:Q", scale=alt.Scale(domain=[0, 100], nice=False), title="points", axis=axis)
 
 
 def _thresholds() -> "pd.DataFrame":
     import pandas as pd
 
-    bands = pd.DataFrame({"regime": list(stress.REGIMES), "low": list(stress.REGIMES.values())})
+    bands = pd.DataFrame({"regime": list(score.REGIMES), "low": list(score.REGIMES.values())})
     return bands.assign(high=[*bands["low"].iloc[1:], 100])
 
 
 def _bands(canvas: Canvas) -> "altair.Chart":
     import altair as alt
 
-    colours = scale({regime: canvas.colours[regime] for regime in stress.REGIMES})
+    colours = scale({regime: canvas.colours[regime] for regime in score.REGIMES})
     return alt.Chart(_thresholds()).mark_rect().encode(
         y=_points("low"), y2="high:Q", color=alt.Color("regime:N", scale=colours, legend=None)
     )  # fmt: skip
@@ -124,10 +127,13 @@ def _bounds(days: "pd.DataFrame", x: "altair.X", canvas: Canvas) -> "altair.Char
 def _line(hours: "pd.DataFrame", canvas: Canvas) -> "altair.Chart":
     import altair as alt
 
-    line = alt.Chart(hours[["end_at", "score"]]).mark_line(
+    panels = hours["liquidations_panel"].map(str)
+    hours = hours.assign(panel_number=(panels != panels.shift()).cumsum())
+    line = alt.Chart(hours[["end_at", "score", "panel_number"]]).mark_line(
         color=canvas.colours["ink"], strokeWidth=1.2, invalid="break-paths-show-domains"
     )  # fmt: skip
-    return line.encode(time_axis(canvas, labels=False, field="end_at"), y=_points("score"))
+    x = time_axis(canvas, labels=False, field="end_at")
+    return line.encode(x, y=_points("score"), detail="panel_number:N")
 
 
 def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> "Plot":
@@ -142,7 +148,7 @@ def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> 
     )  # fmt: skip
     states["start_at"] -= pd.Timedelta(hours=1)
     states["start_at"] = states["start_at"].clip(lower=pd.Timestamp(canvas.as_of - timedelta(days=CHART_DAYS)))
-    colours = scale({regime: canvas.colours[f"{regime}-state"] for regime in stress.REGIMES})
+    colours = scale({regime: canvas.colours[f"{regime}-state"] for regime in score.REGIMES})
     x = time_axis(canvas, labels=True)
     return alt.layer(
         gaps(canvas, missing, x, STRIP_HEIGHT),

@@ -6,10 +6,6 @@ market as (
     select * from {{ ref('int_market_hourly') }}
 ),
 
-stress_liquidations as (
-    select * from {{ ref('int_stress_liquidations') }}
-),
-
 -- a trailing measure needs 23 of 24 hours, or nine tenths of 28 days
 measures as (
     select
@@ -24,11 +20,7 @@ measures as (
         case
             when count(price_level) over last_28d >= 0.9 * 672 then 1 - price_level / max(price_level) over last_28d
         end
-            as downside_28d_ratio,
-        case
-            when count(funding_rate_annualised) over last_28d >= 0.9 * 672
-                then abs(funding_rate_annualised - median(funding_rate_annualised) over last_28d)
-        end as funding_dislocation
+            as downside_28d_ratio
     from market
     window
         last_24h as (partition by asset order by as_of rows between 23 preceding and current row),
@@ -47,35 +39,18 @@ final as (
     select
         market_hourly.as_of,
         market_hourly.asset,
-        cast(stress_liquidations.liquidations_ratio as double) as liquidations_ratio,
-        cast(
-            -market_hourly.position_effect_24h_end_to_end_usd
-            / nullif(market_hourly.open_interest_start_24h_usd, 0) as double
-        ) as open_interest_24h_ratio,
-        -- the start's positions at the end's prices are its value plus the price effect
-        cast(
-            -market_hourly.position_effect_28d_end_to_end_usd
-            / nullif(
-                market_hourly.open_interest_start_28d_usd + market_hourly.price_effect_28d_end_to_end_usd, 0
-            ) as double
-        ) as open_interest_28d_ratio,
         -market_hourly.return_24h_ratio as downside_24h_ratio,
         measures.downside_28d_ratio,
         sqrt(measures.squared_log_returns) as volatility_24h,
-        measures.funding_dislocation,
         cast(
             case
                 when market_hourly.asset != 'ALL'
                     then market_hourly.open_interest_usd / nullif(all_open_interest.open_interest_usd, 0)
             end as double
-        ) as open_interest_share,
-        stress_liquidations.liquidations_completeness,
-        coalesce(stress_liquidations.liquidations_panel, []) as liquidations_panel
+        ) as open_interest_share
     from market_hourly
     inner join measures on market_hourly.as_of = measures.as_of and market_hourly.asset = measures.asset
     left join all_open_interest on market_hourly.as_of = all_open_interest.as_of
-    left join stress_liquidations
-        on market_hourly.as_of = stress_liquidations.as_of and market_hourly.asset = stress_liquidations.asset
 )
 
 select * from final
