@@ -38,7 +38,7 @@ def crash(crash_home):
     datasets = ("instruments", "liquidation_totals", "open_interest", "candles")
     reached = dict.fromkeys(datasets, "exchange = 'gate'")
     tape = RECORDINGS / "crash-2024-08"
-    return _beside(crash_home, recomputed(tape, "2024-06-19", "2024-08-19 21:00", ["BTC", "ETH", "SOL"], reached))
+    return _beside(crash_home, recomputed(tape, "2024-08-19 21:00", "2024-06-19", ["BTC", "ETH", "SOL"], reached))
 
 
 def _beside(home: Path, marts):
