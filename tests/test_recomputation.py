@@ -38,8 +38,8 @@ def demo(demo_home):
 def crash(crash_home):
     datasets = ("instruments", "liquidation_totals", "open_interest", "candles")
     reached = dict.fromkeys(datasets, "exchange = 'gate'")
-    tape, now = RECORDINGS / "crash-2024-08", "2024-08-19 21:00"
-    return _beside(crash_home, recomputed(tape, now, "2024-06-19", ["BTC", "ETH", "SOL"], reached))
+    tape = RECORDINGS / "crash-2024-08"
+    return _beside(crash_home, recomputed(tape, "2024-08-19 21:00", "2024-06-19", ["BTC", "ETH", "SOL"], reached))
 
 
 def _beside(home: Path, marts):
