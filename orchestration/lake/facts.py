@@ -31,7 +31,7 @@ FEEDS_IN_ORDER = ("websocket", "archive", "rest", "import")
 
 @dataclass(frozen=True)
 class Written:
-    """Rows of one write: `new` keys, `changed` measures, `unchanged` rows, which are not written again (see `write`)."""
+    """Rows of one write: `new` keys, `changed` measures, and the others, `unchanged`, which are not written again."""
 
     new: int = 0
     changed: int = 0
@@ -163,7 +163,7 @@ def _load_current(connection: "duckdb.DuckDBPyConnection", terms: Contract, file
 
 
 def _find_changes(connection: "duckdb.DuckDBPyConnection", terms: Contract) -> None:
-    """Table `changes`: incoming rows that are new, differ in a measure or become another feed's, with their revision."""
+    """Table `changes`: incoming rows that are new, differ in a measure or become another feed's; and their revision."""
     same_key = " and ".join(f"incoming.{name} is not distinct from current.{name}" for name in terms.key)
     differs = " or ".join(f"incoming.{name} is distinct from current.{name}" for name in terms.measures)
     moves = "false"
