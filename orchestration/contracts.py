@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
+from orchestration.exchanges.client import ORIGIN
+
 if TYPE_CHECKING:
     import pandera.pandas as pa
     import pyarrow
 
 FOLDER = Path(__file__).parents[1] / "data_contracts"
-LAKE_COLUMNS = ("feed", "ingested_at", "revision", "payload")
+LAKE_COLUMNS = ("feed", "ingested_at", "revision", "origin", "payload")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,12 @@ class Contract:
         return [column["name"] for column in sorted(keyed, key=lambda column: column["primaryKeyPosition"])]
 
     @property
+    def defaults(self) -> dict[str, object]:
+        """What a column holds where whoever brings rows doesn't know it."""
+        told = {column["name"]: _custom(column) for column in self.properties}
+        return {name: custom["default"] for name, custom in told.items() if "default" in custom}
+
+    @property
     def measures(self) -> list[str]:
         return [name for name in self.columns if name not in self.key]
 
@@ -53,7 +61,7 @@ class Contract:
         fields = [
             (column["name"], types[column["logicalType"]]) for column in self.properties if column["name"] != "feed"
         ]
-        lake = [pyarrow.string(), types["timestamp"], pyarrow.int32(), pyarrow.string()]
+        lake = [pyarrow.string(), types["timestamp"], pyarrow.int32(), pyarrow.string(), pyarrow.string()]
         return pyarrow.schema(fields + list(zip(LAKE_COLUMNS, lake, strict=True)))
 
     @cached_property
@@ -81,25 +89,31 @@ def contract(dataset: str) -> Contract:
     file = FOLDER / ("market_stress.yml" if dataset == "market_stress" else f"raw_{dataset}.yml")
     document = yaml.safe_load(file.read_text())
     table = document["schema"][0]
-    custom = {item["property"]: item["value"] for item in table.get("customProperties", [])}
-    return Contract(
-        dataset, table["description"], tuple(table["properties"]), tuple(table.get("quality", [])), custom.get("time")
-    )
+    time = _custom(table).get("time")
+    return Contract(dataset, table["description"], tuple(table["properties"]), tuple(table.get("quality", [])), time)
+
+
+def _custom(element: dict) -> dict:
+    return {item["property"]: item["value"] for item in element.get("customProperties", [])}
 
 
 def validate(frame: pd.DataFrame, dataset: str, now: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Splits rows at the border into (good, quarantined).
 
-    `frame` has the contract's columns and optionally `payload`; good rows come back typed, in the contract's order with
-    `payload` last. Quarantined rows come back as they came, with a column `reason`. A row from after `now` is refused.
+    `frame` has the contract's columns and optionally `origin`, `payload` and `fault` (why a row can't be right); good
+    rows come back typed, in the contract's order with the first two last. A column that has a default may be absent.
+    Quarantined rows come back as they came, with a column `reason`. A row from after `now` is refused.
     Raises ValueError with one line if a required column is missing or an unknown one is there.
     """
     terms = contract(dataset)
     check_columns(frame, dataset)
     frame = frame.reset_index(drop=True)
-    raw = frame.reindex(columns=[*terms.columns, "payload"])
+    absent = {name: value for name, value in terms.defaults.items() if name not in frame.columns}
+    raw = frame.assign(**absent).reindex(columns=[*terms.columns, "origin", "payload"])
     typed, reasons = _typed(raw, terms)
     reasons += _breaches(typed, terms)
+    if "fault" in frame:
+        reasons += [(index, text) for index, text in frame["fault"].dropna().items()]
     if terms.time:
         late = typed.index[typed[terms.time] > pd.Timestamp(now)]
         reasons += [(index, f"{terms.time} lies after {now:%Y-%m-%dT%H:%M:%SZ}") for index in late]
@@ -112,9 +126,9 @@ def validate(frame: pd.DataFrame, dataset: str, now: datetime) -> tuple[pd.DataF
 def check_columns(frame: pd.DataFrame, dataset: str) -> None:
     """Raises ValueError with one line if a required column of the contract is missing or an unknown one is there."""
     terms = contract(dataset)
-    required = [column["name"] for column in terms.properties if column["required"]]
-    missing = [name for name in required if name not in frame.columns]
-    unknown = [name for name in frame.columns if name not in {*terms.columns, *LAKE_COLUMNS}]
+    required = {column["name"] for column in terms.properties if column["required"]} - terms.defaults.keys()
+    missing = [name for name in terms.columns if name in required and name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in {*terms.columns, *LAKE_COLUMNS, "fault"}]
     if missing or unknown:
         faults = (("lacks", missing), ("does not know", unknown))
         said = " and ".join(f"{fault} {', '.join(names)}" for fault, names in faults if names)
@@ -131,7 +145,10 @@ def check_published(scores: pd.DataFrame) -> None:
 
 def _typed(raw: pd.DataFrame, terms: Contract) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
     """Columns in their contract's types; a value that is lost on the way is a reason, not a silent NULL."""
-    typed, reasons = raw.assign(payload=raw["payload"].astype("string")), []
+    typed, reasons = raw.astype({"origin": "string", "payload": "string"}), []
+    for index in raw.index[~typed["origin"].fillna("live").str.fullmatch(ORIGIN)]:
+        said = str(raw.at[index, "origin"])[:60]
+        reasons.append((index, f"origin: {said!r} is neither live nor simulated:<tape> nor replayed:<tape>"))
     for column in terms.properties:
         name, kind = column["name"], column["logicalType"]
         if kind == "number":

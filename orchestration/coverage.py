@@ -10,34 +10,48 @@ import pandas as pd
 
 HOUR = pd.Timedelta(hours=1)
 LONGEST_FUNDING_INTERVAL = pd.Timedelta(hours=8)
-COLUMNS = ["exchange", "dataset", "symbol", "start_at", "end_at", "feed", "state", "reason"]
+RISING = ("failed", "unavailable", "partial", "complete")
+KEY = ["exchange", "dataset", "symbol", "start_at", "end_at", "feed"]
+COLUMNS = [*KEY, "state", "reason"]
 
 NOTHING_BEFORE = "nothing before the first row: not listed yet, or older than the exchange keeps"
 NO_ROW = "the exchange returned no row for it"
+NO_SETTLEMENT = "no settlement for the longest interval there is, 8 hours"
 NO_ROWS = "the exchange returned no rows for the range asked"
 FORGOTTEN = "older than the oldest event that the exchange still returns, so quiet and forgotten look alike"
 
 
-def series_states(stamps: pd.Series, start: datetime, end: datetime) -> pd.DataFrame:
+def series_states(stamps: pd.Series, start: datetime, end: datetime, has_begun: bool = False) -> pd.DataFrame:
     """state and reason by hour (index, UTC) of a regular hourly series whose rows have these `stamps`.
 
     A gap is `partial`; hours before the first row are `unavailable`, since a series starts late where it was not
-    listed yet or where the exchange's memory ends.
+    listed yet or where the exchange's memory ends. Of one that `has_begun` before the range they are a gap.
     """
     hours = _hours(start, end)
     present = hours.isin(pd.DatetimeIndex(stamps).floor("h"))
     states = _states(hours, "partial", NO_ROW)
     states.loc[present] = ("complete", None)
+    if has_begun:
+        return states
     before_first = hours < hours[present].min() if present.any() else pd.Series(True, index=hours)
     states.loc[before_first] = ("unavailable", NOTHING_BEFORE if present.any() else NO_ROWS)
     return states
 
 
 def funding_states(stamps: pd.Series, start: datetime, end: datetime) -> pd.DataFrame:
-    """Like `series_states` for settlements, which come every 1 to 8 hours: observed from the first one on."""
-    first = pd.DatetimeIndex(stamps).floor("h").min() if len(stamps) else None
+    """Like `series_states` for settlements, which come every 1 to 8 hours: observed from the first one on.
+
+    What is due by the longest interval and doesn't come leaves a gap, up to the next settlement or the end.
+    """
+    settled = pd.DatetimeIndex(stamps).floor("h").sort_values()
+    first = settled.min() if len(settled) else None
     observed_from = start if first is not None and first - LONGEST_FUNDING_INTERVAL < pd.Timestamp(start) else first
-    return event_states(observed_from, start, end, NO_ROWS if first is None else NOTHING_BEFORE)
+    states = event_states(observed_from, start, end, NO_ROWS if first is None else NOTHING_BEFORE)
+    if first is not None:
+        place = settled.searchsorted(states.index, side="right") - 1
+        is_late = (place >= 0) & (states.index >= settled[place.clip(0)] + LONGEST_FUNDING_INTERVAL)
+        states.loc[is_late] = ("partial", NO_SETTLEMENT)
+    return states
 
 
 def event_states(
@@ -67,6 +81,14 @@ def receipts(exchange: str, dataset: str, symbol: str, states: pd.DataFrame) -> 
     )  # fmt: skip
     rows["end_at"] += HOUR
     return rows.assign(exchange=exchange, dataset=dataset, symbol=symbol, feed="rest")[COLUMNS]
+
+
+def without_falls(receipts: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """`receipts` less those that say less of the same hours than a receipt that is `held`: a state only rises."""
+    states = dict(zip(held[KEY].itertuples(index=False, name=None), held["state"].map(RISING.index), strict=True))
+    keys = receipts[KEY].itertuples(index=False, name=None)
+    rises = [RISING.index(state) >= states.get(key, 0) for key, state in zip(keys, receipts["state"], strict=True)]
+    return receipts[rises]
 
 
 def _hours(start: datetime, end: datetime) -> pd.DatetimeIndex:

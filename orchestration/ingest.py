@@ -4,18 +4,19 @@ Here belongs the order of these steps. What is asked and how answers are read li
 look like in `contracts`; who may run when in `defs`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import contracts, coverage, universe
+from orchestration import contracts, coverage, listings, planning, universe
 from orchestration.exchanges import declared
-from orchestration.exchanges.client import FetchFailed
-from orchestration.exchanges.fetch import earliest, fetch_instruments, fetch_pages
+from orchestration.exchanges.client import FetchFailed, origin
+from orchestration.exchanges.fetch import earliest, fetch_listing, fetch_pages
 from orchestration.lake import facts
 
 if TYPE_CHECKING:
@@ -59,83 +60,153 @@ class Fetch:
 
 @dataclass
 class Outcome:
-    """What became of a dataset: rows written and quarantined, hours not observed by reason, failures by reason."""
+    """What became of a dataset: rows written and quarantined, hours not observed by reason, failures by reason.
+
+    `asked` are the ranges that it was asked for.
+    """
 
     written: facts.Written = field(default_factory=facts.Written)
     quarantined: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        return Outcome(
+            self.written + other.written,
+            self.quarantined + other.quarantined,
+            dict(Counter(self.notes) + Counter(other.notes)),
+            sorted({*self.failures, *other.failures}),
+            self.asked + other.asked,
+        )
 
 
-def fetch_range(fetch: Fetch) -> dict[str, Outcome]:
+def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     """Fetches a range into raw facts, chunk by chunk, and leaves one receipt per dataset, symbol and state.
 
-    Returns the outcome of `instruments` and of every dataset asked for that the exchange serves. A failure ends up in
-    the outcome and in `failed` receipts; what had arrived before is kept.
+    With `only_missing`, what `plan` names is asked for instead of the range. Returns the outcome of `instruments` and
+    of every dataset asked for that the exchange serves. A failure ends up in the outcome and in `failed` receipts; what
+    had arrived before is kept.
     """
     facts.prepare(fetch.home)
-    listed, failure = _listed(fetch)
-    outcomes = {"instruments": Outcome(failures=[failure] if failure else [])}
-    if listed is None:  # what was expected stands in for what can't be asked
-        listed = pd.DataFrame({"symbol": [universe.expected_symbol(asset) for asset in fetch.assets]})
+    outcomes = {"instruments": _keep_listing(fetch)}
+    failure = next(iter(outcomes["instruments"].failures), None)
+    listed = _known(fetch, is_out_of_reach=failure is not None)
+    groups = declared()[fetch.client.id].groups
+    if only_missing:
+        spans = plan(fetch.home, fetch.client.id, fetch.assets, fetch.now)
     else:
-        outcomes["instruments"].written = _keep_instruments(fetch, listed)
-        listed = listed[listed["asset"].isin(fetch.assets)]
-    for group in declared()[fetch.client.id].groups:
+        spans = [planning.Span(group, tuple(listed["symbol"]), fetch.start, fetch.end) for group in groups]
+    for group in groups:
+        failures: dict[str, str] = {}  # what failed is not asked again: a run whose oldest range lacks has no answer
         datasets = tuple(dataset for dataset in group if dataset in fetch.datasets)
-        if datasets:
-            fetched, failure = _fetch_group(fetch, listed, datasets, failure)
-            outcomes |= fetched
+        outcomes |= {dataset: Outcome() for dataset in datasets}
+        for span in spans:
+            instruments = listed[listed["symbol"].isin(span.symbols)]
+            if span.datasets == group and datasets and not instruments.empty:
+                part = replace(fetch, start=span.start, end=span.end)
+                fetched, failure = _fetch_group(part, instruments, datasets, failures, failure)
+                outcomes |= {dataset: outcomes[dataset] + outcome for dataset, outcome in fetched.items()}
     return outcomes
 
 
-def _listed(fetch: Fetch) -> tuple[pd.DataFrame | None, str | None]:
-    """What the exchange lists of the watched assets, or None and why that is not known."""
+def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> list[planning.Span]:
+    """What an exchange has to be asked for so that nothing is missing since the day of the home's first fetch.
+
+    What was imported is no reason to fetch the same past of everything else.
+    """
+    facts.prepare(home)
+    receipts = facts.read_raw(home, "coverage", "feed <> 'import' or state = 'complete'")
+    fetched = receipts[(receipts["feed"] == "rest") & (receipts["dataset"] != "instruments")]
+    an_hour_ago = now - timedelta(hours=1)  # a home that begins just after midnight begins with the day that has hours
+    since = an_hour_ago if fetched.empty else fetched["start_at"].min().to_pydatetime()
+    receipts = receipts[receipts["exchange"] == exchange]
+    listed = facts.read_raw(home, "instruments", f"exchange = '{exchange}'").sort_values("valid_from")
+    listed = listed[listed["asset"].isin(assets)]
+    ends = {row.symbol: None if pd.isna(row.ends_at) else row.ends_at for row in listed.itertuples()}
+    unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
+    for asset in set(assets) - set(listed["asset"]):
+        if (symbol := universe.expected_symbol(asset)) not in unlisted:
+            ends[symbol] = None
+    return planning.missing(exchange, receipts, ends, since, now)
+
+
+def _keep_listing(fetch: Fetch) -> Outcome:
+    """Writes what the exchange lists of the watched assets and what is gone, and receipts of what it doesn't list."""
+    exchange = fetch.client.id
     try:
-        listed = fetch_instruments(fetch.client, fetch.watched)
+        listed, near, is_listing = fetch_listing(fetch.client, fetch.watched)
     except FetchFailed as failure:
-        return None, str(failure)
-    if listed.empty and not facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'").empty:
-        return None, f"{fetch.client.id}: instruments: lists none of those it listed before"
-    return listed, None
-
-
-def _keep_instruments(fetch: Fetch, listed: pd.DataFrame) -> facts.Written:
-    """Writes what the exchange lists, and a receipt `unavailable` for what it doesn't list."""
-    written = _write_good(fetch, "instruments", listed)[0]
+        return Outcome(failures=[str(failure)])
+    stored = facts.read_raw(fetch.home, "instruments", f"exchange = '{exchange}'")
+    if not is_listing and not stored.empty:
+        return Outcome(failures=[f"{exchange}: instruments: lists none of those it listed before"])
+    rows = listings.versions(listed, stored, fetch.watched, fetch.now)
+    outcome = Outcome(written=_write_good(fetch, "instruments", rows)[0])
     today = pd.Timestamp(fetch.now).floor("D")
-    reason = f"{fetch.client.id} does not list it"
-    states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
-    for symbol in sorted({universe.expected_symbol(asset) for asset in fetch.watched} - set(listed["symbol"])):
-        _leave_receipts(fetch, coverage.receipts(fetch.client.id, "instruments", symbol, states))
-    return written
+    for asset in sorted(set(fetch.watched) - set(listed["asset"]) - set(stored["asset"])):
+        reason = f"{exchange} does not list it"
+        if asset in near:
+            reason = f"{exchange} lists {near[asset]}, which is no perpetual in USDT that we know how to read"
+        symbol = universe.expected_symbol(asset)
+        states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
+        _leave_receipts(fetch, coverage.receipts(exchange, "instruments", symbol, states))
+        outcome.notes[f"{symbol}: {reason}"] = len(states)
+    return outcome
+
+
+def _known(fetch: Fetch, is_out_of_reach: bool) -> pd.DataFrame:
+    """The instruments to ask for: what is listed of the assets, and what was; see `listings.latest`.
+
+    Of an exchange that is out of reach, what was expected stands in for what was never seen.
+    """
+    known = listings.latest(facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'"))
+    known = known[known["asset"].isin(fetch.assets)]
+    if is_out_of_reach:
+        unseen = [universe.expected_symbol(asset) for asset in fetch.assets if asset not in set(known["asset"])]
+        known = pd.concat([known, pd.DataFrame({"symbol": unseen}, dtype="object")], ignore_index=True)
+    return known
 
 
 def _fetch_group(
-    fetch: Fetch, instruments: pd.DataFrame, datasets: tuple[str, ...], out_of_reach: str | None
+    fetch: Fetch,
+    instruments: pd.DataFrame,
+    datasets: tuple[str, ...],
+    failures: dict[str, str],
+    out_of_reach: str | None,
 ) -> tuple[dict[str, Outcome], str | None]:
-    """Datasets of one endpoint, asked for together; and why the exchange is out of reach, if it is."""
-    outcomes = {dataset: Outcome() for dataset in datasets}
-    failures = dict.fromkeys(instruments["symbol"], out_of_reach) if out_of_reach else {}
+    """Datasets of one endpoint, asked for together; and why the exchange is out of reach, if it is.
+
+    `failures` holds why a symbol is not asked for (any more), and learns of more.
+    """
+    outcomes = {dataset: Outcome(asked=[(fetch.start, fetch.last)]) for dataset in datasets}
+    if out_of_reach:
+        failures |= {symbol: out_of_reach for symbol in instruments["symbol"] if symbol not in failures}
+    ends = {row.symbol: row.ends_at for row in instruments.itertuples() if not pd.isna(row.ends_at)}
+    refused: dict[str, str] = {}
     seen: dict[tuple[str, str], list[pd.Series]] = {}
     events_from: dict[str, datetime | None] = {}
     for chunk in _chunks(fetch.start, fetch.last):
         frames: dict[str, list[pd.DataFrame]] = {dataset: [] for dataset in datasets}
         for instrument in instruments.to_dict("records"):
             symbol = instrument["symbol"]
-            if symbol in failures:
+            end = min(chunk[1], ends.get(symbol, chunk[1]))
+            if symbol in failures or symbol in refused or chunk[0] >= end:
                 continue
             try:
-                for page in fetch_pages(fetch.client, datasets, instrument, *chunk, fetch.now):
+                for page in fetch_pages(fetch.client, datasets, instrument, chunk[0], end, fetch.now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
                     if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk[0]):
                         events_from[symbol] = page.covered_from
             except FetchFailed as failure:
+                if failure.refuses_symbol and symbol in ends and ends[symbol] <= fetch.now:
+                    refused[symbol] = str(failure)  # an exchange may forget what has ended
+                    continue
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
                     out_of_reach = str(failure)
-                    failures = {symbol: failures.get(symbol, out_of_reach) for symbol in instruments["symbol"]}
+                    failures |= {symbol: out_of_reach for symbol in instruments["symbol"] if symbol not in failures}
             fetch.show(Progress(datasets, symbol, (chunk[1] - fetch.start) / timedelta(hours=1)))
         for dataset, parts in frames.items():
             if parts:
@@ -147,8 +218,10 @@ def _fetch_group(
                     seen.setdefault((dataset, symbol), []).append(kept[contracts.contract(dataset).time])
     for dataset in datasets:
         stamps = {symbol: seen.get((dataset, symbol), []) for symbol in instruments["symbol"]}
-        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures)
-        outcomes[dataset].failures = sorted(set(failures.values()))
+        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures, refused, ends)
+        outcomes[dataset].failures = sorted(
+            {failures[symbol] for symbol in instruments["symbol"] if symbol in failures}
+        )
     return outcomes, out_of_reach
 
 
@@ -158,14 +231,22 @@ def _account_for(
     stamps: dict[str, list[pd.Series]],
     events_from: dict[str, datetime | None],
     failures: dict[str, str],
+    refused: dict[str, str],
+    ends: dict[str, pd.Timestamp],
 ) -> dict[str, int]:
     """Leaves the receipts of a dataset, given what came by symbol; returns the hours not observed by their reason."""
     receipts, notes = [pd.DataFrame(columns=coverage.COLUMNS)], {}
+    begun = _begun(fetch, dataset)
     for symbol, parts in stamps.items():
         came = pd.concat(parts) if parts else pd.Series(dtype="datetime64[us, UTC]")
-        states = _states(fetch, dataset, came, events_from.get(symbol))
+        states = _states(fetch, dataset, came, events_from.get(symbol), symbol in begun)
         if symbol in failures:
             states.loc[states["state"] != "complete", ["state", "reason"]] = ("failed", failures[symbol])
+        if symbol in refused:
+            states.loc[states["state"] != "complete", ["state", "reason"]] = ("unavailable", refused[symbol])
+        if symbol in ends:
+            ended = f"the contract ended at {ends[symbol]:%Y-%m-%d %H:%M} UTC"
+            states.loc[states.index >= ends[symbol], ["state", "reason"]] = ("unavailable", ended)
         receipts.append(coverage.receipts(fetch.client.id, dataset, symbol, states))
         for reason, hours in states["reason"].dropna().value_counts().items():
             notes[f"{symbol}: {reason}"] = int(hours)
@@ -205,33 +286,27 @@ def read_archive(dataset: str, file: str) -> pd.DataFrame:
     return frame.assign(payload=facts.as_json(frame))
 
 
-def is_observed(home: Path, exchange: str, day: date, assets: tuple[str, ...]) -> bool:
-    """Whether every dataset that the exchange serves has a complete receipt for the last hour of a day."""
-    facts.prepare(home)
-    last_hour = datetime(day.year, day.month, day.day, 23, tzinfo=UTC)
-    receipts = facts.read_raw(home, "coverage", f"exchange = '{exchange}' and end_at > timestamptz '{last_hour}'")
-    held = receipts[(receipts["start_at"] <= last_hour) & (receipts["end_at"] >= last_hour + timedelta(hours=1))]
-    complete = held[held["state"] == "complete"]
-    observed = set(zip(complete["dataset"], complete["symbol"], strict=True))
-    unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
-    symbols = {universe.expected_symbol(asset) for asset in assets} - unlisted
-    datasets = {dataset for group in declared()[exchange].groups for dataset in group}
-    return all((dataset, symbol) in observed for dataset in datasets for symbol in symbols)
-
-
 def _chunks(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
     while start < end:
         yield start, min(start + CHUNK, end)
         start += CHUNK
 
 
-def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime | None) -> pd.DataFrame:
+def _begun(fetch: Fetch, dataset: str) -> set[str]:
+    """The symbols of which something was observed before the range: what lacks in it is a hole."""
+    earlier = f"exchange = '{fetch.client.id}' and dataset = '{dataset}' and start_at < timestamptz '{fetch.start}'"
+    return set(facts.read_raw(fetch.home, "coverage", f"{earlier} and state = 'complete'")["symbol"])
+
+
+def _states(
+    fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime | None, has_begun: bool
+) -> pd.DataFrame:
     if dataset == "liquidations":
         states = coverage.event_states(events_from, fetch.start, fetch.last)
     elif dataset == "funding_rates":
         states = coverage.funding_states(stamps, fetch.start, fetch.last)
     else:
-        states = coverage.series_states(stamps, fetch.start, fetch.last)
+        states = coverage.series_states(stamps, fetch.start, fetch.last, has_begun)
     depth = declared()[fetch.client.id].feeds[dataset].depth
     if depth is not None:
         states.loc[states.index < earliest(fetch.client.id, dataset, fetch.now)] = ("unavailable", depth.reason)
@@ -241,9 +316,13 @@ def _states(fetch: Fetch, dataset: str, stamps: pd.Series, events_from: datetime
 def _write_good(fetch: Fetch, dataset: str, rows: pd.DataFrame) -> tuple[facts.Written, int, pd.DataFrame]:
     good, refused = contracts.validate(rows, dataset, fetch.now)
     facts.quarantine(fetch.home, dataset, refused, "rest", fetch.now)
-    return facts.write(fetch.home, dataset, good, "rest", fetch.now), len(refused), good
+    written = facts.write(fetch.home, dataset, good, "rest", fetch.now, origin=origin(fetch.client))
+    return written, len(refused), good
 
 
 def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:
     if not receipts.empty:
-        _write_good(fetch, "coverage", receipts)
+        first, last = receipts["start_at"].min(), receipts["start_at"].max()
+        same = f"feed = 'rest' and start_at between timestamptz '{first}' and timestamptz '{last}'"
+        held = facts.read_raw(fetch.home, "coverage", f"exchange = '{fetch.client.id}' and {same}")
+        _write_good(fetch, "coverage", coverage.without_falls(receipts, held))

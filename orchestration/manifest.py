@@ -34,7 +34,14 @@ def parse(home: Path) -> None:
                 "--target-path": folder,
                 "--log-path": folder,
             }
-            command = [DBT, "--quiet", "parse", *(word for option in options.items() for word in option)]
+            # What dbt parses by half after a change has lost the descriptions of singular tests.
+            command = [
+                DBT,
+                "--quiet",
+                "parse",
+                "--no-partial-parse",
+                *(word for option in options.items() for word in option),
+            ]
             environment = {**os.environ, "MARKET_STRESS_HOME": str(home)}
             if subprocess.run([str(word) for word in command], env=environment, check=False).returncode != 0:
                 raise RuntimeError(f"dbt can't parse {PROJECT}: see {folder / 'dbt.log'}")

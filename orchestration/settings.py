@@ -36,11 +36,6 @@ class Settings:
         """The as-of clock in UTC."""
         return self.fixed_now or datetime.now(UTC)
 
-    @property
-    def is_simulated(self) -> bool:
-        """Whether this home was filled from a built-in scenario, which everything shown must say."""
-        return (self.home / "SIMULATED").exists()
-
 
 def parse_moment(name: str, text: str) -> datetime:
     """An ISO 8601 date or time as aware UTC; without an offset it is UTC. ValueError names `name` and the way out."""

@@ -122,6 +122,14 @@ def test_a_block_is_not_asked_again_and_concerns_the_exchange(server, exchange, 
         ("bybit", (200, {}, '{"retCode":10001,"retMsg":"params error: symbol invalid"}'), "10001 params error"),
         ("okx", (200, {}, '{"code":"51001","msg":"Instrument ID does not exist","data":[]}'), "51001 Instrument"),
         ("gate", (400, {}, '{"label":"CONTRACT_NOT_FOUND","message":"no such contract"}'), "CONTRACT_NOT_FOUND"),
+        ("binance", (400, {}, '{"code":-1122,"msg":"Invalid symbol status."}'), "-1122 Invalid symbol status"),
+        ("binance", (400, {}, '{"code":-4108,"msg":"Symbol is on delivering or closed."}'), "-4108 Symbol is on"),
+        ("binance", (400, {}, '{"code":-9999,"msg":"Not what you think."}'), "-9999 Not what you think"),
+        ("bybit", (200, {}, '{"retCode":10029,"retMsg":"The requested symbol is invalid"}'), "10029 The requested"),
+        ("bybit", (200, {}, '{"retCode":110074,"retMsg":"This contract is not live"}'), "110074 This contract"),
+        ("okx", (400, {}, '{"code":"51087","msg":"Listing canceled for this crypto","data":[]}'), "51087 Listing"),
+        ("okx", (200, {}, '{"code":"51027","msg":"Contract expired","data":[]}'), "51027 Contract expired"),
+        ("gate", (400, {}, '{"label":"CONTRACT_IN_DELISTING","message":"in delisting"}'), "CONTRACT_IN_DELISTING"),
     ],
 )
 def test_a_refused_question_is_not_asked_again_and_concerns_the_symbol(server, exchange, answer, said):
@@ -129,6 +137,25 @@ def test_a_refused_question_is_not_asked_again_and_concerns_the_symbol(server, e
     assert requests == 1
     assert said in str(failure)
     assert failure.concerns_symbol
+
+
+@pytest.mark.parametrize(
+    ("exchange", "answer", "is_refused"),
+    [
+        ("binance", (400, {}, '{"code":-1122,"msg":"Invalid symbol status."}'), True),
+        ("bybit", (200, {}, '{"retCode":10001,"retMsg":"Not supported symbols"}'), True),
+        ("okx", (200, {}, '{"code":"51001","msg":"Instrument ID does not exist","data":[]}'), True),
+        ("gate", (400, {}, '{"label":"CONTRACT_NOT_FOUND","message":"no such contract"}'), True),
+        ("binance", (400, {}, '{"code":-1130,"msg":"parameter \'startTime\' is invalid."}'), False),
+        ("bybit", (200, {}, '{"retCode":10016,"retMsg":"Server error, symbol service is down"}'), False),
+        ("bybit", (403, {}, "configured to block access to this contract"), False),
+        ("gate", (200, {}, "[1, 2"), False),
+        ("okx", (500, {}, ""), False),
+    ],
+)  # fmt: skip
+def test_a_symbol_that_is_not_served_is_told_from_other_faults(server, exchange, answer, is_refused):
+    failure, _, _ = asked(server, exchange, answer)
+    assert failure.refuses_symbol == is_refused
 
 
 @pytest.mark.parametrize(

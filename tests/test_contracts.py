@@ -40,7 +40,7 @@ def test_every_raw_dataset_has_a_contract():
 def test_good_rows_come_back_typed_and_in_order():
     good, refused = contracts.validate(pd.DataFrame([liquidation()]), "liquidations", NOW)
     assert refused.empty
-    assert good.columns.tolist() == [*contracts.contract("liquidations").columns, "payload"]
+    assert good.columns.tolist() == [*contracts.contract("liquidations").columns, "origin", "payload"]
     assert str(good["occurred_at"].dtype) == "datetime64[us, UTC]"
 
 

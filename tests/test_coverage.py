@@ -54,3 +54,21 @@ def test_every_receipt_that_is_not_complete_says_why():
 
 def test_range_without_hours_has_no_receipt():
     assert coverage.receipts("gate", "candles", "SOL/USDT:USDT", coverage.series_states(stamps(), END, END)).empty
+
+
+def test_gap_at_the_start_of_a_range_is_partial_once_the_series_has_begun():
+    assert told(coverage.series_states(stamps(*range(2, 24)), START, END, has_begun=True)) == [
+        (0, 2, "partial"), (2, 24, "complete"),
+    ]  # fmt: skip
+    assert told(coverage.series_states(stamps(), START, END, has_begun=True)) == [(0, 24, "partial")]
+
+
+def test_state_of_the_same_hours_only_rises():
+    def receipt(state):
+        return coverage.receipts("gate", "candles", "SOL/USDT:USDT", coverage.uniform_states(state, state, START, END))
+
+    rising = [receipt(state) for state in ("failed", "unavailable", "partial", "complete")]
+    for level, held in enumerate(rising):
+        kept = [not coverage.without_falls(receipts, held).empty for receipts in rising]
+        assert kept == [other >= level for other in range(4)]
+    assert not coverage.without_falls(rising[0], receipt("complete").iloc[:0]).empty

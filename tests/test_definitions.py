@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import dagster as dg
+import pandas as pd
 import pytest
 from dagster_dbt import DbtCliResource
 
@@ -14,6 +15,7 @@ from orchestration.defs.quality import gate_checks
 from orchestration.defs.resources import Dbt, dbt_project
 from orchestration.defs.warehouse import dbt_models
 from orchestration.exchanges import declared
+from orchestration.lake import facts
 
 pytestmark = pytest.mark.slow
 
@@ -91,17 +93,31 @@ def test_partitions_end_with_the_day_of_the_clock(monkeypatch, tmp_path):
     assert (days.get_first_partition_key(), days.get_last_partition_key()) == ("2019-09-01", "2026-02-12")
 
 
-def test_schedule_asks_every_exchange_for_today_and_for_yesterday_until_it_is_observed(monkeypatch, tmp_path):
+def test_schedule_asks_every_exchange_for_today_and_for_what_is_missing_since_the_first_receipt(monkeypatch, tmp_path):
+    facts.prepare(tmp_path)
+    receipt = {"exchange": "bybit", "dataset": "candles", "symbol": "BTC/USDT:USDT", "feed": "rest", "reason": None}
+    hours = {"start_at": datetime(2026, 2, 8, 4, tzinfo=UTC), "end_at": datetime(2026, 2, 8, 5, tzinfo=UTC)}
+    receipts = pd.DataFrame([{**receipt, **hours, "state": "complete", "payload": None, "origin": "live"}])
+    facts.write(tmp_path, "coverage", receipts, "rest", datetime(2026, 2, 8, 5, tzinfo=UTC))
     monkeypatch.setenv("MARKET_STRESS_HOME", str(tmp_path))
     monkeypatch.setenv("MARKET_STRESS_NOW", "2026-02-12T10:05:00Z")
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 2, 12, 10, 5, tzinfo=UTC))
     requests = ingestion().get_schedule_def("ingest_hourly").evaluate_tick(context).run_requests
     ranges = [(tags["dagster/asset_partition_range_start"], tags["dagster/asset_partition_range_end"])
               for tags in (request.tags for request in requests)]  # fmt: skip
-    assert ranges == [("2026-02-11", "2026-02-12")] * 4
+    assert ranges == [("2026-02-08", "2026-02-12")] * 4
     assert [{key.path[1] for key in request.asset_selection} for request in requests] == [
         {exchange} for exchange in universe.EXCHANGES
     ]
+
+
+def test_ticks_missed_while_asleep_are_one_tick(definitions):
+    """Dagster catches up tick by tick only where a schedule has a set of partitions of its own."""
+    from dagster._core.remote_representation.external_data import ScheduleSnap
+
+    repository = definitions.get_repository_def()
+    snap = ScheduleSnap.from_def(repository.get_schedule_def("ingest_hourly"), repository)
+    assert snap.partition_set_name is None
 
 
 def test_refresh_waits_for_the_last_ingest_of_its_tick_and_runs_once(definitions):

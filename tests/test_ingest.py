@@ -89,17 +89,18 @@ def test_exchange_that_suddenly_lists_nothing_is_sick_and_not_delisted(url, tape
     assert set(facts.read_raw(tmp_path, "coverage").query("dataset == 'instruments'")["symbol"]) == {"XRP/USDT:USDT"}
 
 
-def test_yesterday_is_observed_once_its_last_hour_has_a_complete_receipt(url, tmp_path):
-    day = (NOW - timedelta(days=1)).date()
-    assert not ingest.is_observed(tmp_path, "gate", day, ("BTC",))
-    states = [
-        {"exchange": "gate", "dataset": dataset, "symbol": BTC, "start_at": START, "end_at": NOW, "state": "complete"}
-        for dataset in ("candles", "open_interest", "liquidation_totals", "funding_rates")
-    ]
-    path = tmp_path / "receipts.csv"
-    pd.DataFrame(states).to_csv(path, index=False)
-    ingest.import_file(tmp_path, "coverage", str(path), NOW)
-    assert ingest.is_observed(tmp_path, "gate", day, ("BTC",))
+def test_fetch_that_fails_takes_no_hour_back_that_was_observed(url, tmp_path):
+    def fetch_whole_hours(url):
+        hours = (START + timedelta(hours=6), START + timedelta(hours=12))
+        fetch = ingest.Fetch(open_client("gate", url), tmp_path, ("candles",), ("BTC",), ("BTC",), *hours, NOW)
+        return ingest.fetch_range(fetch)["candles"]
+
+    assert not fetch_whole_hours(url).failures
+    assert receipts(tmp_path) == [("candles", "complete", 6)]
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        assert fetch_whole_hours(f"http://127.0.0.1:{nobody.getsockname()[1]}").failures
+    assert receipts(tmp_path) == [("candles", "complete", 6)]
 
 
 @pytest.mark.parametrize(
@@ -125,3 +126,35 @@ def test_imported_row_is_its_own_payload(tmp_path):
     kept = facts.read_raw(tmp_path, "funding_rates")
     assert kept[["rate", "interval_hours", "feed"]].values.tolist() == [[0.0001, 8.0, "import"]]
     assert '"rate":0.0001' in kept["payload"][0]
+
+
+def test_rows_of_a_server_that_replays_a_tape_say_so(url, tmp_path):
+    fetch(url, tmp_path, "candles")
+    for dataset in ("candles", "instruments", "coverage"):
+        assert set(facts.read_raw(tmp_path, dataset)["origin"].str.partition(":")[0]) == {"replayed"}
+
+
+def archive(folder, **columns) -> str:
+    row = {"exchange": "okx", "symbol": BTC, "observed_at": START, "open_interest_usd": 5.0, **columns}
+    row = {**dict.fromkeys(("open_interest_contracts", "open_interest_base")), **row}
+    pd.DataFrame([row]).to_parquet(folder / "archive.parquet")
+    return str(folder / "archive.parquet")
+
+
+@pytest.mark.parametrize("origin", ["live", "simulated:deleveraging-2026-02", "replayed:crash-2024-08"])
+def test_an_archive_says_where_its_rows_come_from(tmp_path, origin):
+    facts.prepare(tmp_path)
+    ingest.import_file(tmp_path, "open_interest", archive(tmp_path, origin=origin), NOW)
+    assert facts.read_raw(tmp_path, "open_interest")["origin"].tolist() == [origin]
+
+
+def test_an_archive_that_names_no_origin_is_live(tmp_path):
+    facts.prepare(tmp_path)
+    ingest.import_file(tmp_path, "open_interest", archive(tmp_path), NOW)
+    assert facts.read_raw(tmp_path, "open_interest")["origin"].tolist() == ["live"]
+
+
+def test_an_origin_that_is_none_is_refused(tmp_path):
+    facts.prepare(tmp_path)
+    outcome = ingest.import_file(tmp_path, "open_interest", archive(tmp_path, origin="somewhere else"), NOW)
+    assert (outcome.written.new, outcome.quarantined) == (0, 1)

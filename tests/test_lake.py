@@ -151,7 +151,7 @@ def write_candle(home, symbol: str) -> None:
 
 def test_what_an_exchange_does_not_list_is_not_watched():
     watch = universe.Universe(assets=("BTC", "XRP"), exchanges=("gate",))
-    assert inputs.watched(watch, {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
+    assert inputs.watched(watch, [], {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
 
 
 def test_epochs_are_those_of_the_declarations():
@@ -161,3 +161,28 @@ def test_epochs_are_those_of_the_declarations():
     assert bybit["completeness"].tolist() == ["complete", "sampled", "complete"]
     assert bybit["since_at"].dt.strftime("%Y-%m-%d").tolist() == ["2019-09-01", "2021-09-01", "2025-02-20"]
     assert str(bybit["since_at"].dt.tz) == "UTC"
+
+
+def event(feed_id: str = "a") -> pd.DataFrame:
+    row = {
+        "exchange": "okx", "symbol": "BTC/USDT:USDT", "event_id": feed_id, "occurred_at": NOW, "position_side": "long",
+        "price": 5.0, "price_kind": "bankruptcy", "quantity_base": 1.0, "notional_usd": 5.0,
+    }  # fmt: skip
+    return contracts.validate(pd.DataFrame([row]), "liquidations", NOW)[0]
+
+
+@pytest.mark.parametrize(("first", "then", "kept"), [("import", "rest", "rest"), ("rest", "import", "rest")])
+def test_an_event_lies_under_the_first_of_the_feeds_that_brought_it(home, first, then, kept):
+    """Else the hours of a feed with a receipt would lack what another feed had brought before."""
+    facts.write(home, "liquidations", event(), first, NOW)
+    facts.write(home, "liquidations", event(), then, LATER)
+    assert facts.read_raw(home, "liquidations")["feed"].tolist() == [kept]
+    assert facts.write(home, "liquidations", event(), then, LATER) == facts.Written(unchanged=1)
+
+
+def test_a_coin_is_watched_under_every_ticker_that_counts_it():
+    watch = universe.Universe(assets=("PEPE",), exchanges=("binance", "okx"))
+    listed = [("binance", "PEPE", "PEPE/USDT:USDT"), ("binance", "PEPE", "1000PEPE/USDT:USDT")]
+    assert inputs.watched(watch, listed, set())["symbol"].tolist() == [
+        "1000PEPE/USDT:USDT", "PEPE/USDT:USDT", "PEPE/USDT:USDT"
+    ]  # fmt: skip

@@ -53,6 +53,23 @@ def test_pages_find_rows_at_irregular_distances(gaps, cap):
     assert sorted(got) == stamps
 
 
+@given(st.sampled_from([10, 20, 40, 80]), st.integers(1, 200), st.integers(1, 12), st.booleans())
+def test_pages_that_keep_pace_lose_nothing_and_ask_once_for_what_one_answer_holds(pace, last, cap, keeps_newest):
+    stamps, asked = range(1, last + 1, pace), []
+
+    def ask(low, high):
+        asked.append((low, high))
+        inside = [[stamp] for stamp in stamps if low <= stamp <= high]
+        return inside[-cap:] if keeps_newest else inside[:cap]
+
+    got = [
+        row[0] for page in pages(ask, first_cell, 1, last, limit=20, step=80, gap=7, keeps_pace=True) for row in page
+    ]
+    assert sorted(got) == list(stamps)
+    if 1 < len(stamps) <= cap:
+        assert len(asked) == 1
+
+
 def test_pages_are_as_large_as_the_exchange_allows():
     asked = []
 

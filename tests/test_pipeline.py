@@ -196,6 +196,15 @@ def test_brief_and_data_docs_are_written(published):
     assert (published / "reports/data_docs/index.html").exists()
 
 
+def test_every_report_says_that_a_tape_stood_in_for_the_exchanges(published, market_stress):
+    with duckdb.connect(published / "warehouse.duckdb", read_only=True) as warehouse:
+        assert {row[0].partition(":")[0] for row in warehouse.sql("select origin from origins").fetchall()} == {
+            "replayed"
+        }
+    assert "<title>REPLAYED: " in (published / "reports" / "latest" / "brief.html").read_text()
+    assert "REPLAYED" in market_stress("status")[1]
+
+
 def test_every_page_of_the_dbt_docs_is_described(published):
     manifest = json.loads((published / "dbt/manifest.json").read_text())
     kinds = ("nodes", "sources", "unit_tests", "exposures", "groups", "macros")
@@ -247,7 +256,7 @@ def test_commands_that_only_read_answer_from_what_is_published(published, market
     assert code == 2
     code, said = market_stress("status")
     assert code == 0
-    assert f"Published coverage in {published}, seen 2026-02-12 00:00 UTC" in said
+    assert f"Published coverage in {published} (REPLAYED), seen 2026-02-12 00:00 UTC" in said
     assert "not served: bybit publishes no hourly liquidation totals" in said
     (published / "reports/latest/brief.html").unlink()
     assert market_stress("report") == (0, f"brief     {published}/reports/latest/brief.html\n")

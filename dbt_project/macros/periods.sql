@@ -16,3 +16,15 @@
 {% macro is_closed(period_start_date, grain, as_of) -%}
     {{ period_end_at(period_start_date, grain) }} <= {{ as_of }}
 {%- endmacro %}
+
+{#
+    The stamp at which a period's last figures hold: its end, or while it is open the spine's last stamp. NULL where the
+    spine ends before today does, since what a period held on its last days isn't known then.
+#}
+{% macro last_stamp_at(period_start_date, grain, bounds) -%}
+    case
+        when {{ is_closed(period_start_date, grain, bounds ~ '.as_of') }}
+            then {{ period_end_at(period_start_date, grain) }}
+        when {{ bounds }}.last_hour_at >= date_trunc('day', {{ bounds }}.as_of) then {{ bounds }}.last_hour_at
+    end
+{%- endmacro %}

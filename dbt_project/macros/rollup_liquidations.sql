@@ -44,5 +44,6 @@ liquidation_sums as (
     cast(largest_usd as decimal(38, 6)) as largest_usd,
     cast(worst_hour_usd as decimal(38, 6)) as worst_hour_usd,
     case when held_hours = expected_hours then completeness else 'missing' end as completeness,
+    observed_hours < expected_hours or completeness in ('sampled', 'missing') as is_lower_bound,
 {% endcall %}
 {% endmacro %}

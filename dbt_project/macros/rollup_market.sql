@@ -19,9 +19,9 @@ market_days as (
     select
         market_daily.*,
         cast(date_trunc('{{ grain }}', market_daily.period_start_date) as date) as grain_start_date,
-        {{ period_end_at('market_daily.period_start_date', 'day') }} >= least(
-            {{ period_end_at("date_trunc('" ~ grain ~ "', market_daily.period_start_date)", grain) }}, bounds.as_of
-        ) as is_last_day
+        {{ period_end_at('market_daily.period_start_date', 'day') }}
+        >= {{ last_stamp_at("date_trunc('" ~ grain ~ "', market_daily.period_start_date)", grain, 'bounds') }}
+            as is_last_day
     from market_daily
     cross join bounds
 ),

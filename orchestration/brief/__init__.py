@@ -6,6 +6,7 @@ them:
 - `query`      values as SQL, answers as Python and JSON have them
 - `measures`   which figures there are, and how each is asked of the warehouse
 - `coverage`   how much was observed, what wasn't, and why
+- `origins`    whether a tape stood in for an exchange
 - `figures`    each figure's value, completeness and reason
 - `words`      how a figure, a share or a moment reads
 - `sentences`  headline, summary and warnings
@@ -18,17 +19,17 @@ from datetime import datetime
 from pathlib import Path
 
 
-def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulated: bool) -> dict:
+def write_brief(warehouse: Path, folder: Path, *, written_at: datetime) -> dict:
     """Writes `brief.html` and `brief.json` to `folder`, each replaced atomically, and returns the brief.
 
     The brief is as of the latest hour of `market_hourly`; `written_at` (aware) only tells how late that is. `figures`
     are {name, asset, label, value, unit, as_of, completeness, reason, table, query}: `query` gives `value` again
-    through `market-stress sql`, and a figure without data has value None and a reason. Raises FileNotFoundError without
-    a warehouse.
+    through `market-stress sql`, and a figure without data has value None and a reason. `mark` and `origins` say what of
+    it is no fact. Raises FileNotFoundError without a warehouse, ValueError if an earlier version published it.
     """
     from orchestration.brief import document
 
-    return document.write_brief(warehouse, folder, written_at=written_at, simulated=simulated)
+    return document.write_brief(warehouse, folder, written_at=written_at)
 
 
 def headline(brief: dict) -> list[tuple[str, str]]:
@@ -38,24 +39,37 @@ def headline(brief: dict) -> list[tuple[str, str]]:
     return sentences.headline(brief)
 
 
-def chart_png(warehouse: Path, name: str, *, simulated: bool = False) -> bytes:
+def chart_png(warehouse: Path, name: str) -> bytes:
     """The chart `liquidations`, `open_interest` or `score` as a PNG of less than 60 KB, e.g. for Dagster's metadata.
 
     Raises FileNotFoundError without a warehouse.
     """
     from orchestration.brief import document
 
-    return document.chart_png(warehouse, name, simulated=simulated)
+    return document.chart_png(warehouse, name)
 
 
-def coverage_summary(warehouse: Path) -> list[dict]:
-    """What the published warehouse knows of every exchange and dataset, as `market-stress status` shows it.
-
-    {exchange, dataset, first_date, last_date, hours: {state: instrument-hours}, observed_ratio, reason}, see
-    `coverage.summary`. Raises FileNotFoundError without a warehouse.
-    """
-    from orchestration.brief import coverage
+def origin_mark(warehouse: Path) -> str:
+    """SIMULATED, REPLAYED or both, where a warehouse isn't live (IN PART); else empty. Raises like `write_brief`."""
+    from orchestration.brief.origins import origins
     from orchestration.lake.publish import read_only
 
     with read_only(warehouse.parent, warehouse.name) as connection:
-        return coverage.summary(connection)
+        return origins(connection).mark
+
+
+def coverage_summary(warehouse: Path, now: datetime) -> list[dict]:
+    """What the published warehouse knows of every exchange and dataset at `now`, as `market-stress status` shows it.
+
+    Hours since the warehouse's last one are looked for among the receipts beside it, so that neither a schedule nor a
+    refresh that stopped looks complete. {exchange, dataset, first_date, last_date, hours: {state: instrument-hours},
+    observed_ratio, reason}, see `coverage.summary`. Raises FileNotFoundError without a warehouse.
+    """
+    from orchestration.brief import coverage
+    from orchestration.brief.query import latest_as_of
+    from orchestration.lake.publish import read_only
+
+    until = now.replace(minute=0, second=0, microsecond=0)
+    with read_only(warehouse.parent, warehouse.name) as connection:
+        asked = coverage.asked_since(warehouse.parent, latest_as_of(connection) or until, until)
+        return coverage.summary(connection, until, asked)

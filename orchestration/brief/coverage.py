@@ -3,12 +3,15 @@
 Which hours were observed is decided in dbt and published as `coverage_daily`; here it is only added up over time.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.brief.measures import COVERAGE_HOURS
-from orchestration.brief.query import records, stamp
-from orchestration.lake.files import literal, only_row
+from orchestration.brief.query import latest_as_of, records, stamp
+from orchestration.lake.facts import raw_glob
+from orchestration.lake.files import connect, literal, only_row
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,15 +63,18 @@ with gaps as (
     from (select exchange, dataset, unnest(gaps) as gap from coverage_daily) group by all
 ),
 reasons as (select exchange, dataset, max_by(reason, (hours, reason)) as reason from gaps group by all),
+ends as (select max((period_start_date, hours_expected)) as last_day from coverage_daily),
 unlisted as (
     select exchange, symbol, reason, start_at, end_at from coverage
     where dataset = 'instruments' and (exchange, symbol) not in (select (exchange, symbol) from instruments)
 )
 select exchange, dataset,
     min(period_start_date) filter (where hours_observed > 0 or hours_never_asked < hours_expected) as first_date,
-    max(period_start_date) filter (where hours_observed > 0 or hours_never_asked < hours_expected) as last_date,
+    max(period_start_date) as last_date,
     {", ".join(f"cast(sum(hours_{state}) as bigint) as {state}" for state in STATES)},
-    sum(hours_observed) / sum(hours_expected) as observed_ratio, any_value(reasons.reason) as reason
+    cast(sum(hours_observed) as bigint) as observed, cast(sum(hours_expected) as bigint) as expected,
+    count(*) filter (where (period_start_date, hours_expected) = (select last_day from ends)) as instruments,
+    any_value(reasons.reason) as reason
 from coverage_daily left join reasons using (exchange, dataset) group by exchange, dataset
 union all by name
 select exchange, 'instruments' as dataset, cast(min(start_at) as date) as first_date,
@@ -93,18 +99,61 @@ def observed(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[d
     ]
 
 
-def summary(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
-    """All that the warehouse knows of every exchange and dataset, and of assets that an exchange doesn't list.
+def summary(connection: "duckdb.DuckDBPyConnection", until: datetime, asked: Mapping[tuple, int]) -> list[dict]:
+    """What is known of every exchange and dataset up to the full hour `until`, and of assets an exchange doesn't list.
 
-    exchange, dataset, first_date and last_date of what was asked for or observed (None: nothing), hours: {state:
-    instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason of most of
-    what is missing or None.
+    exchange, dataset, first_date of what was asked for or observed and last_date of the span (None: nothing ever was),
+    hours: {state: instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason
+    of most of what is missing or None. Of the hours after the warehouse's last one, `asked` says how many instrument-
+    hours of (exchange, dataset) have a receipt; they are not published, the others never asked.
     """
-    columns = ("exchange", "dataset", "first_date", "last_date", "observed_ratio", "reason")
-    return [
-        {key: row[key] for key in columns} | {"hours": {state: row[state] for state in STATES if row[state]}}
-        for row in records(connection, SUMMARY)
-    ]
+    end = latest_as_of(connection) or until
+    late = max((until - end) // timedelta(hours=1), 0)
+    return [_with_tail(row, until, late, asked) for row in records(connection, SUMMARY)]
+
+
+def _with_tail(row: dict, until: datetime, late: int, asked: Mapping[tuple, int]) -> dict:
+    """A row of SUMMARY with the `late` hours that have passed since the warehouse's last one."""
+    hours = {state: row[state] for state in STATES if row[state]}
+    ratio, reason, last_date = None, row["reason"], row["last_date"]
+    if row["dataset"] in DATASET_WORDS:
+        tail = late * row["instruments"]
+        unpublished = min(asked.get((row["exchange"], row["dataset"]), 0), tail)
+        if unasked := tail - unpublished:
+            if unasked > max(sum(hours.values()) - hours.get("complete", 0), 0):
+                reason = f"nobody asked in the latest {late} hours"
+            hours["never_asked"] = hours.get("never_asked", 0) + unasked
+        if unpublished:
+            hours["not_published"] = unpublished
+        ratio = row["observed"] / (row["expected"] + tail) if row["expected"] + tail else None
+        last_date = max(last_date, (until - timedelta(hours=1)).date()) if late else last_date
+        if row["first_date"] is None:
+            last_date = None
+    return {
+        "exchange": row["exchange"],
+        "dataset": row["dataset"],
+        "first_date": row["first_date"],
+        "last_date": last_date,
+        "observed_ratio": ratio,
+        "reason": reason,
+        "hours": hours,
+    }
+
+
+def asked_since(home: Path, start: datetime, end: datetime) -> dict[tuple, int]:
+    """Instrument-hours of [start, end) for which a home holds a receipt, by exchange and mart's dataset."""
+    if not any((home / "raw" / "coverage").glob("**/*.parquet")):
+        return {}
+    hours = f"""
+        select exchange, replace(dataset, 'liquidation_totals', 'liquidations') as dataset, symbol,
+            unnest(generate_series(
+                greatest(date_trunc('hour', start_at + interval 59 minute), timestamptz '{start}'),
+                least(date_trunc('hour', end_at), timestamptz '{end}') - interval 1 hour, interval 1 hour
+            )) as hour_at
+        from {raw_glob(home, "coverage")} where dataset <> 'instruments' and end_at > timestamptz '{start}'
+    """
+    counted = f"select exchange, dataset, count(distinct (symbol, hour_at)) from ({hours}) group by all"
+    return {(exchange, dataset): count for exchange, dataset, count in connect().execute(counted).fetchall()}
 
 
 def _of_feed(

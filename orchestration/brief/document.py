@@ -13,6 +13,7 @@ from orchestration.brief import coverage, figures
 from orchestration.brief.charts import CHARTS
 from orchestration.brief.drawing import IMAGE_COLOURS, PAGE_COLOURS, Canvas
 from orchestration.brief.measures import ALL, COVERAGE_HOURS
+from orchestration.brief.origins import origins
 from orchestration.brief.page import page
 from orchestration.brief.query import iso, latest_as_of
 from orchestration.brief.rendering import blank, png, svgs
@@ -24,40 +25,42 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def write_brief(warehouse: Path, folder: Path, *, written_at: datetime, simulated: bool) -> dict:
+def write_brief(warehouse: Path, folder: Path, *, written_at: datetime) -> dict:
     """See `orchestration.brief.write_brief`."""
     with read_only(warehouse.parent, warehouse.name) as connection:
-        brief = _contents(connection, written_at, simulated)
+        brief = _contents(connection, written_at)
         drawings = {}
         if brief["assets"]:
             as_of = datetime.fromisoformat(brief["as_of"])
-            canvas = Canvas(as_of, brief["lead_asset"], simulated, PAGE_COLOURS)
+            canvas = Canvas(as_of, brief["lead_asset"], brief["mark"], PAGE_COLOURS)
             drawings = {name: svgs(draw(connection, canvas), name, PAGE_COLOURS) for name, draw in CHARTS.items()}
     write_text(json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False), folder / "brief.json")
     write_text(page(brief, drawings), folder / "brief.html")
     return brief
 
 
-def chart_png(warehouse: Path, name: str, *, simulated: bool) -> bytes:
+def chart_png(warehouse: Path, name: str) -> bytes:
     """See `orchestration.brief.chart_png`."""
     with read_only(warehouse.parent, warehouse.name) as connection:
         as_of = latest_as_of(connection)
         if as_of is None:
             return png(blank(), IMAGE_COLOURS)
         lead = _lead_asset(row["asset"] for row in figures.market_rows(connection, as_of))
-        canvas = Canvas(as_of, lead, simulated, IMAGE_COLOURS)
+        canvas = Canvas(as_of, lead, origins(connection).mark, IMAGE_COLOURS)
         return png(CHARTS[name](connection, canvas), IMAGE_COLOURS)
 
 
-def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime, simulated: bool) -> dict:
+def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime) -> dict:
     """All that the brief says, as `brief.json` holds it."""
+    sources = origins(connection)
     as_of = latest_as_of(connection)
     until = as_of or written_at.replace(minute=0, second=0, microsecond=0)
     observed = coverage.observed(connection, until)
     known = figures.known_at(connection, until, observed)
     brief = {
         "title": "Market stress brief",
-        "simulated": simulated,
+        "mark": sources.mark,
+        "origins": sources.sentences,
         "as_of": as_of and iso(as_of),
         "written_at": iso(written_at),
         "lag_hours": as_of and round((written_at - as_of).total_seconds() / 3600, 2),

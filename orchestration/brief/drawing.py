@@ -46,11 +46,11 @@ IMAGE_COLOURS = {name: light for name, (light, _) in COLOURS.items()} | {"gap": 
 
 @dataclass(frozen=True)
 class Canvas:
-    """What a chart is drawn for and in; `lead` is the asset that comes first."""
+    """What a chart is drawn for and in; `lead` is the asset that comes first, `mark` says what isn't live."""
 
     as_of: datetime
     lead: str
-    simulated: bool
+    mark: str
     colours: dict[str, str]
 
 
@@ -90,11 +90,11 @@ def zero_line(canvas: Canvas) -> "altair.Chart":
 
 
 def stack(canvas: Canvas, title: str, *charts: "Plot", spacing: int = 8) -> "altair.VConcatChart":
-    """Charts of the same days under one title, which says what is simulated."""
+    """Charts of the same days under one title, which says what isn't live."""
     import altair as alt
 
     shown = alt.TitleParams(
-        f"SIMULATED \u00b7 {title}" if canvas.simulated else title,
+        f"{canvas.mark} \u00b7 {title}" if canvas.mark else title,
         subtitle=f"last {CHART_DAYS} days, UTC",
         anchor="start",
     )

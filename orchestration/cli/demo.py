@@ -40,7 +40,6 @@ def demo() -> None:
     os.environ.pop("MARKET_STRESS_UNIVERSE", None)
     settings = jobs.prepared()
     tape = scenario.folder(settings.home)
-    (settings.home / "SIMULATED").write_text(f"This home holds the built-in scenario {scenario.NAME}: no facts.\n")
     stages: dict[str, float] = {}
     with _stage(stages, "simulate"), scenario.writing(tape):
         _load(settings)

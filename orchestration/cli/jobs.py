@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from orchestration import forking, home, universe
 from orchestration.cli.arguments import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
-from orchestration.cli.terminal import complain, libraries_speak_to, say
+from orchestration.cli.terminal import complain, err, libraries_speak_to, say
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ def prepared() -> Settings:
     """The settings, with a home that Dagster and dbt find."""
     settings = Settings.from_environment()
     os.environ |= home.prepare(settings.home)
+    from orchestration.lake import migration
+
+    if migration.is_needed(settings.home):
+        say(f"raw facts in {settings.home} were written by an earlier version: they get the columns of this one")
+        with err.status("migrating raw facts"):
+            say(f"{migration.migrate(settings.home):,} files migrated; no figure in them has changed")
     return settings
 
 

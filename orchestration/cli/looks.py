@@ -27,20 +27,21 @@ def report() -> None:
 
     read_only(settings.home).close()
     warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
-    write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    write_brief(warehouse, folder, written_at=settings.now())
     say(f"brief     {folder / 'brief.html'}")
 
 
 def status() -> None:
-    """Show per exchange and dataset what the published warehouse covers, what is missing and why.
+    """Show per exchange and dataset what is covered up to now, what is missing and why.
 
     Example: market-stress status
     """
     settings = Settings.from_environment()
-    from orchestration.brief import coverage_summary
+    from orchestration.brief import coverage_summary, origin_mark
 
+    warehouse = settings.home / "warehouse.duckdb"
     try:
-        _print_coverage(settings, coverage_summary(settings.home / "warehouse.duckdb"))
+        _print_coverage(settings, origin_mark(warehouse), coverage_summary(warehouse, settings.now()))
     except FileNotFoundError:
         say(f"Nothing is published in {settings.home}: run `market-stress backfill`, then `market-stress refresh`.")
     limits = Table("exchange", "dataset", "served over REST", title="What the exchanges serve")
@@ -51,11 +52,11 @@ def status() -> None:
     out.print(limits)
 
 
-def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
+def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None:
     from orchestration.brief.words import share_text
 
-    simulated = " [yellow](simulated)[/]" if settings.is_simulated else ""
-    table = Table(title=f"Published coverage in {settings.home}{simulated}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
+    marked = f" [yellow]({mark})[/]" if mark else ""
+    table = Table(title=f"Published coverage in {settings.home}{marked}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
     for heading in ("exchange", "dataset", "days (UTC)", "observed", "instrument-hours by receipt", "missing, mostly"):
         table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
     for row in coverage:
@@ -68,6 +69,13 @@ def _print_coverage(settings: Settings, coverage: list[dict]) -> None:
             Text(row["reason"] or ""),
         )
     out.print(table)
+    if any("never_asked" in row["hours"] for row in coverage):
+        say(
+            "never asked: hours since this home's first receipt that have none. `market-stress up` asks every hour for "
+            "those that exchanges still serve; what they no longer serve, or never did, can be imported."
+        )
+    if any("not_published" in row["hours"] for row in coverage):
+        say("not published: asked for since the last `market-stress refresh`.")
 
 
 def sql(

@@ -11,9 +11,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from orchestration.cli.terminal import err
+from orchestration.sandbox import SCENARIO as NAME
 from orchestration.settings import parse_moment
 
-NAME = "deleveraging-2026-02"
 DAYS = ("2025-04-18", "2026-02-12")
 CLOCK = f"{DAYS[1]}T00:00:00Z"
 

@@ -16,14 +16,16 @@ from pydantic import Field
 
 from orchestration import forking, universe
 from orchestration.defs.resources import OWNERS
-from orchestration.defs.runs import LAUNCHER_TAG, working_for
+from orchestration.defs.runs import LAUNCHER_TAG, UNFINISHED, working_for
 from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.ingest import Outcome, Progress
 
+SCHEDULE = "ingest_hourly"
 TICK_TAG = "market_stress/tick"
+EXCHANGE_TAG = "market_stress/exchange"
 FIRST_DAY = "2019-09-01"
 
 DESCRIPTIONS = {
@@ -38,9 +40,13 @@ DESCRIPTIONS = {
 
 
 class Watched(dg.Config):
-    """What to fetch of the universe; without `assets` all of them."""
+    """What to fetch of the universe; without `assets` all of them.
+
+    With `only_missing` nothing but what no receipt answers, or what is due once more, whichever days that are.
+    """
 
     assets: list[str] = Field(default_factory=list)
+    only_missing: bool = False
 
 
 class Archive(dg.Config):
@@ -126,15 +132,27 @@ def _fetch(
         show=_progress_writer(settings.home, context.run.tags.get(LAUNCHER_TAG), exchange),
     )
     failures: dict[str, list[str]] = {}
-    for dataset, outcome in fetch_range(fetch).items():
+    for dataset, outcome in fetch_range(fetch, config.only_missing).items():
         if outcome.failures:
             failures[dataset] = outcome.failures
         if dataset in selected and not outcome.failures:  # what arrived of the others is kept, but they are not done
-            evidence = _evidence(settings.home, dataset, outcome)
-            yield dg.MaterializeResult(asset_key=raw_key(exchange, dataset), metadata=evidence)
+            key, evidence = raw_key(exchange, dataset), _evidence(settings.home, dataset, outcome)
+            if not config.only_missing:
+                yield dg.MaterializeResult(asset_key=key, metadata=evidence)
+            for day in _days(outcome, settings) if config.only_missing else ():
+                context.log_event(dg.AssetMaterialization(key, partition=day, metadata=evidence))
     if failures:
         reason = next(reason for reasons in failures.values() for reason in reasons)
         raise dg.Failure(reason, metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
+
+
+def _days(outcome: "Outcome", settings: Settings) -> list[str]:
+    """The partitions of which something was asked for: of the run's range they may be some, today always."""
+    days = {settings.now().date()}
+    for start, end in outcome.asked:
+        last = (end - timedelta(microseconds=1)).date()
+        days |= {start.date() + timedelta(days=day) for day in range((last - start.date()).days + 1)}
+    return [f"{day}" for day in sorted(days)]
 
 
 def _progress_writer(home: Path, launcher: str | None, exchange: str) -> "Callable[[Progress], None]":
@@ -156,6 +174,7 @@ def _progress_writer(home: Path, launcher: str | None, exchange: str) -> "Callab
 
 def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
     written = outcome.written
+    asked = [f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}" for start, end in outcome.asked]
     quarantined = {"quarantine": dg.MetadataValue.path(str(home / "quarantine" / dataset))}
     return {
         "rows_new": written.new,
@@ -165,6 +184,7 @@ def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
         "dagster/partition_row_count": written.new + written.changed + written.unchanged,
         "files": dg.MetadataValue.path(str(home / "raw" / dataset)),
         **(quarantined if outcome.quarantined else {}),
+        **({"asked": dg.MetadataValue.json(asked)} if asked else {}),
         **({"not_observed": dg.MetadataValue.json(outcome.notes)} if outcome.notes else {}),
     }
 
@@ -247,13 +267,19 @@ def ingestion() -> dg.Definitions:
     )
 
     @dg.schedule(
+        name=SCHEDULE,
         job=job,
         cron_schedule="5 * * * *",
         default_status=dg.DefaultScheduleStatus.STOPPED if is_clock_fixed else dg.DefaultScheduleStatus.RUNNING,
     )
     def ingest_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        """One run per exchange: today, and yesterday until it is wholly observed."""
-        yield from _hourly_requests(context.scheduled_execution_time.astimezone(UTC).isoformat())
+        """One run per exchange, for today and whatever of the days before no receipt answers or is due once more.
+
+        However many ticks a sleep has missed, Dagster gives the last of them alone; and an exchange whose last run has
+        not ended yet is left to it.
+        """
+        unfinished = _unfinished(context.instance) if context.instance_ref else set()
+        yield from _hourly_requests(context.scheduled_execution_time.astimezone(UTC).isoformat(), unfinished)
 
     return dg.Definitions(
         assets=[*raw, *(_source_spec(dataset) for dataset in universe.RAW_DATASETS)],
@@ -263,17 +289,26 @@ def ingestion() -> dg.Definitions:
     )
 
 
-def _hourly_requests(tick: str) -> Iterator[dg.RunRequest]:
-    from orchestration.ingest import is_observed
+def _hourly_requests(tick: str, unfinished: set[str]) -> Iterator[dg.RunRequest]:
+    from orchestration.ingest import plan
 
     settings = Settings.from_environment()
-    today = settings.now().date()
-    yesterday = today - timedelta(days=1)
+    now = settings.now()
     for exchange in settings.universe.exchanges:
-        first = today if is_observed(settings.home, exchange, yesterday, settings.universe.assets) else yesterday
+        if exchange in unfinished:
+            continue
+        spans = plan(settings.home, exchange, settings.universe.assets, now)
+        first = min([now.date(), *(max(span.start.date(), date.fromisoformat(FIRST_DAY)) for span in spans)])
+        config = {"ops": {f"raw_{exchange}": {"config": {"only_missing": True}}}}
         yield dg.RunRequest(
             run_key=f"{tick}|{exchange}",
             asset_selection=[raw_key(exchange, dataset) for dataset in served(exchange)],
-            tags={TICK_TAG: tick, **range_tags(first, today)},
-            run_config=IN_PROCESS,
+            tags={TICK_TAG: tick, EXCHANGE_TAG: exchange, **range_tags(first, now.date())},
+            run_config=IN_PROCESS | config,
         )
+
+
+def _unfinished(instance: dg.DagsterInstance) -> set[str]:
+    """The exchanges whose last scheduled run has not ended."""
+    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE}, statuses=UNFINISHED))
+    return {run.tags[EXCHANGE_TAG] for run in runs if EXCHANGE_TAG in run.tags}

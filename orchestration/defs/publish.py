@@ -6,7 +6,7 @@ Here belongs when they are made, and what Dagster shows of them. The gate itself
 
 import dagster as dg
 
-from orchestration.defs.ingest import TICK_TAG
+from orchestration.defs.ingest import SCHEDULE, TICK_TAG
 from orchestration.defs.quality import INPUTS, built_by, closed_by, meets_expectations
 from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL
 from orchestration.defs.runs import working_for
@@ -63,7 +63,7 @@ def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     settings = Settings.from_environment()
     folder = settings.home / "reports" / "latest"
     warehouse = settings.home / "warehouse.duckdb"
-    written = write_brief(warehouse, folder, written_at=settings.now(), simulated=settings.is_simulated)
+    written = write_brief(warehouse, folder, written_at=settings.now())
     return dg.MaterializeResult(
         metadata={
             "brief": dg.MetadataValue.path(str(folder / "brief.html")),
@@ -79,7 +79,7 @@ def _chart(settings: Settings, name: str) -> dg.MetadataValue:
 
     from orchestration.brief import chart_png
 
-    picture = chart_png(settings.home / "warehouse.duckdb", name, simulated=settings.is_simulated)
+    picture = chart_png(settings.home / "warehouse.duckdb", name)
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(picture).decode()})")
 
 
@@ -113,7 +113,7 @@ def publishing() -> dg.Definitions:
     )
     def refresh_after_ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         """One refresh per tick of the schedule, once its ingest runs have ended, whether or not an exchange failed."""
-        scheduled = dg.RunsFilter(tags={"dagster/schedule_name": "ingest_hourly"})
+        scheduled = dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE})
         ran = [run for run in context.instance.get_runs(scheduled, limit=50) if TICK_TAG in run.tags]
         if not ran:
             return dg.SkipReason("no scheduled ingest has run yet")

@@ -28,22 +28,32 @@ FIRST_WAIT_SECONDS = 0.5
 FIRST_WAIT_SECONDS_WHEN_LIMITED = 5.0
 PATIENCE_SECONDS = 60.0  # for one question: an exchange that is silent for longer fails this run, not the schedule
 
+ORIGIN = r"live|(simulated|replayed):[\w.-]+"  # of rows: an exchange, or which tape stood in for it
+ORIGIN_HEADER = "Market-Stress-Origin"  # in which a server that stands in says so
+
 # 403 and 451 are answers to where we are, not to what we ask; ccxt calls them ExchangeNotAvailable or
 # RateLimitExceeded, so its classes alone would have us knock for ever.
 BLOCKED_STATUSES = {403, 451}
 BLOCKED_WORDS = re.compile(r"block access|restricted location|restricted country", re.IGNORECASE)
+
+# An answer of the exchange itself that speaks of what was asked: a closed contract is no less closed the fifth time.
+# ccxt knows only some of these codes (Binance's -1122 and Gate's CONTRACT_IN_DELISTING are plain errors to it, Bybit's
+# 10029 a lack of rights).
+SYMBOL_WORDS = re.compile(r"symbol|contract|instrument|trading.?pair|delist", re.IGNORECASE)
+PASSING_WORDS = re.compile(r"server error|internal|busy|try again|timeout", re.IGNORECASE)
 
 
 class FetchFailed(Exception):
     """An exchange could not be read. The text is one line for people: exchange, what was asked, why it failed.
 
     `concerns_symbol`: the exchange answers, but not this question; else it is out of reach, blocks or throttles us, and
-    other questions would fare no better.
+    other questions would fare no better. `refuses_symbol`: it says that it doesn't serve the symbol (unknown, closed).
     """
 
-    def __init__(self, reason: str, concerns_symbol: bool = False) -> None:
+    def __init__(self, reason: str, concerns_symbol: bool = False, refuses_symbol: bool = False) -> None:
         super().__init__(reason)
         self.concerns_symbol = concerns_symbol
+        self.refuses_symbol = refuses_symbol
 
 
 def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
@@ -73,6 +83,12 @@ def redirect(client: "ccxt.Exchange", url: str) -> None:
     client.urls["api"] = _redirected(client.urls["api"], f"{url.rstrip('/')}/{client.id}")
 
 
+def origin(client: "ccxt.Exchange") -> str:
+    """Where the latest answer came from: `live`, or `simulated:<tape>` or `replayed:<tape>` if the server says so."""
+    said = (client.last_response_headers or {}).get(ORIGIN_HEADER)
+    return "live" if said is None else said if re.fullmatch(ORIGIN, said) else "simulated:unknown"
+
+
 def is_loopback(url: str) -> bool:
     """Whether a URL's host is this machine."""
     host = urlsplit(url).hostname or ""
@@ -95,7 +111,8 @@ def call(
 
     Asked again: whatever ccxt calls an operation that failed (network, time-out, overload, an answer that isn't what it
     should be) and errors that ccxt can't classify (Bybit's 10016, a truncated body). Never: a block of our location, an
-    unknown symbol, a bad request. A `Retry-After` is honoured, or given up on if it exceeds our patience.
+    unknown or closed symbol, a bad request, nor what the exchange refuses with a code of its own and an HTTP status of
+    400 to 499. A `Retry-After` is honoured, or given up on if it exceeds our patience.
     Raises FetchFailed.
     """
     import ccxt
@@ -112,7 +129,9 @@ def call(
             if wait is None or attempt == tries or spent + wait > PATIENCE_SECONDS:
                 asked = f" (asked {attempt} times)" if attempt > 1 else ""
                 reason = f"{client.id}: {what}: {_reason(error, client)}{asked}"
-                raise FetchFailed(reason, concerns_symbol=not _concerns_exchange(error)) from error
+                refuses_symbol = _refuses_symbol(error)
+                concerns_symbol = refuses_symbol or not _concerns_exchange(error)
+                raise FetchFailed(reason, concerns_symbol, refuses_symbol) from error
             sleep(wait)
             spent += wait
     raise ValueError(f"tries is {tries}: ask at least once")
@@ -134,8 +153,10 @@ def _wait_seconds(error: Exception, headers: Mapping[str, str] | None, attempt: 
 
     is_limited = isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded))
     # A plain ExchangeError is one that ccxt can't classify, most often a body cut short or an internal error.
-    may_pass = isinstance(error, ccxt.OperationFailed) or type(error) is ccxt.ExchangeError
-    if _is_blocked(error) or not may_pass:
+    is_unclassified = type(error) is ccxt.ExchangeError
+    is_refusal = is_unclassified and 400 <= (_status(error) or 0) < 500 and _stated(str(error)) is not None
+    may_pass = isinstance(error, ccxt.OperationFailed) or (is_unclassified and not is_refusal)
+    if _is_blocked(error) or _refuses_symbol(error) or not may_pass:
         return None
     spread = 2 ** (attempt - 1) * (0.5 + jitter / 2)
     asked_for = _retry_after_seconds(headers)
@@ -158,6 +179,19 @@ def _is_blocked(error: Exception) -> bool:
         or _status(error) in BLOCKED_STATUSES
         or BLOCKED_WORDS.search(str(error)) is not None
     )
+
+
+def _refuses_symbol(error: Exception) -> bool:
+    """Whether the exchange itself says that it doesn't serve the symbol; never a failed operation, which may pass."""
+    import ccxt
+
+    if isinstance(error, ccxt.BadSymbol):
+        return True
+    answer = _stated(str(error))
+    if answer is None or isinstance(error, ccxt.OperationFailed) or _is_blocked(error):
+        return False
+    said = _sentence(answer)
+    return SYMBOL_WORDS.search(said) is not None and PASSING_WORDS.search(said) is None
 
 
 def _concerns_exchange(error: Exception) -> bool:
@@ -197,13 +231,23 @@ def _reason(error: Exception, client: "ccxt.Exchange") -> str:
 
 def _said(text: str, exchange: str) -> str:
     """What the exchange itself says in an error's text: code and message of its JSON, or a short plain sentence."""
-    try:
-        answer = json.loads(text[text.index("{") :])
-    except ValueError:
-        answer = None
-    if isinstance(answer, dict):
-        parts = [answer.get(key) for key in ("code", "retCode", "label", "msg", "retMsg", "message", "detail")]
-        text = " ".join(str(part) for part in parts if part not in (None, ""))
+    answer = _stated(text)
+    if answer is not None:
+        text = _sentence(answer)
     elif "://" in text or "<" in text:
         return ""
     return " ".join(text.removeprefix(exchange).split())[:160].rstrip(".")
+
+
+def _stated(text: str) -> dict | None:
+    """The JSON object in an error's text that states a code or label of the exchange, if there is one."""
+    try:
+        answer = json.loads(text[text.index("{") :])
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _sentence(answer: dict) -> str:
+    parts = [answer.get(key) for key in ("code", "retCode", "label", "msg", "retMsg", "message", "detail")]
+    return " ".join(str(part) for part in parts if part not in (None, ""))

@@ -8,9 +8,12 @@ Of ccxt only the native methods are used: its unified parsers get sides, values 
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -18,7 +21,7 @@ import pandas as pd
 from orchestration.exchanges import declared, reader
 from orchestration.exchanges.client import call
 from orchestration.exchanges.paging import Endpoint, Window, event_pages, pages
-from orchestration.exchanges.wire import HOUR, cells, milliseconds
+from orchestration.exchanges.wire import HOUR, cells, in_coins, milliseconds
 
 if TYPE_CHECKING:
     import ccxt
@@ -58,13 +61,44 @@ def earliest(exchange: str, dataset: str, now: datetime) -> datetime | None:
     return None if depth is None else _moment(_milliseconds(now - depth.reach) // HOUR * HOUR + HOUR)
 
 
+def hours_per_request(exchange: str, datasets: Sequence[str]) -> int | None:
+    """How many hours of `datasets` of one endpoint one request can hold; None of events, which come by their number."""
+    if tuple(datasets) == ("liquidations",):
+        return None
+    limit = _endpoint(exchange, datasets).limit
+    if "funding_rates" in datasets:
+        return limit * LONGEST_FUNDING_INTERVAL // HOUR - FUNDING_LOOK_BACK // HOUR - 1
+    return limit - 1 if "open_interest" in datasets else limit  # of open interest the end stamp is asked for too
+
+
 def fetch_instruments(client: "ccxt.Exchange", assets: Sequence[str]) -> pd.DataFrame:
     """Rows of instruments plus `payload`: the linear USDT perpetuals of `assets`; what isn't listed is absent.
 
     Raises FetchFailed.
     """
+    return fetch_listing(client, assets)[0]
+
+
+def fetch_listing(client: "ccxt.Exchange", assets: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str], bool]:
+    """Like `fetch_instruments`; and what comes near an asset that isn't among them, and whether anything is listed.
+
+    Raises FetchFailed.
+    """
     module = reader(client.id)
-    return module.instruments(call(lambda: module.list_instruments(client), client, "instruments"), assets)
+    rows = call(lambda: module.list_instruments(client), client, "instruments")
+    listed = module.instruments(rows, assets)
+    missing = [asset for asset in assets if asset not in set(listed["asset"])]
+    return listed, {asset: near for asset in missing if (near := _near(module, rows, asset))}, bool(rows)
+
+
+def _near(module: ModuleType, rows: list[dict], asset: str) -> str | None:
+    """The listed contract that comes nearest to an asset's perpetual, and of which kind it is."""
+    like = re.compile(rf"{re.escape(asset)}[-_]?USDT.*")
+    for row in rows:
+        if isinstance(row.get(module.ID), str) and like.fullmatch(row[module.ID]):
+            stated = [row.get(cell) for cell in ("contractType", "ctType", "type", "status", "state")]
+            return f"{row[module.ID]} ({', '.join(str(cell) for cell in stated if cell)})"
+    return None
 
 
 def fetch_pages(
@@ -77,23 +111,51 @@ def fetch_pages(
 ) -> Iterator[Page]:
     """Answers for `datasets` of one endpoint (see `Declaration.groups`) and one instrument over [start, end).
 
-    `instrument` is a row of `fetch_instruments`. Only what is closed at `now` is returned; open interest also at
-    `end` itself. The start is moved to where the exchange's declared depth begins. Rows come once each, in no
-    particular order. Raises FetchFailed; the pages before it stand.
+    `instrument` is a row of `fetch_instruments`; its `versions`, if there are any, say which terms hold from when on:
+    (milliseconds, contract_size, multiplier), the oldest first. A row is read with those of its own time. Only what is
+    closed at `now` is returned; open interest also at `end` itself. The start is moved to where the exchange's declared
+    depth begins. Rows come once each, in no particular order. Raises FetchFailed; the pages before it stand.
     """
-    module = reader(client.id)
     bounds = {dataset: _bounds(client.id, dataset, start, end, now) for dataset in datasets}
     if tuple(datasets) == ("liquidations",):
         yield from _fetch_liquidations(client, instrument, *bounds["liquidations"])
         return
-    endpoint = next(endpoint for endpoint in module.ENDPOINTS if set(datasets) <= set(endpoint.datasets))
+    endpoint = _endpoint(client.id, datasets)
     for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
         yield Page(
             {
-                dataset: _within(endpoint.datasets[dataset](rows, instrument), TIMES[dataset], *bounds[dataset])
+                dataset: _within(_read(endpoint, dataset, rows, instrument), TIMES[dataset], *bounds[dataset])
                 for dataset in datasets
             }
         )
+
+
+def _read(endpoint: Endpoint, dataset: str, rows: list, instrument: Mapping) -> pd.DataFrame:
+    """Contract rows of native ones, in coins, each with the terms of its own time."""
+    read, versions = endpoint.datasets[dataset], instrument.get("versions") or []
+    if dataset == "funding_rates" or len(versions) < 2:  # rates know no size, and need their neighbours
+        return in_coins(read(rows, instrument), instrument.get("multiplier", 1))
+    stamps = [milliseconds(cell, endpoint.unit) for cell in cells(rows, endpoint.time)]
+    return _read_by_version(read, rows, stamps, instrument)
+
+
+def _read_by_version(
+    read: Callable[[list, Mapping], pd.DataFrame], rows: list, stamps: list[int | None], instrument: Mapping
+) -> pd.DataFrame:
+    """Contract rows, in coins; a row without a stamp is read with the latest terms: the border refuses it."""
+    frames = []
+    since = [moment for moment, _, _ in instrument["versions"]]
+    holding = [len(since) - 1 if stamp is None else max(bisect_right(since, stamp) - 1, 0) for stamp in stamps]
+    for place, (_, contract_size, multiplier) in enumerate(instrument["versions"]):
+        of_version = [row for row, its in zip(rows, holding, strict=True) if its == place]
+        if of_version:
+            terms = {**instrument, "contract_size": contract_size, "multiplier": multiplier}
+            frames.append(in_coins(read(of_version, terms), multiplier))
+    return pd.concat(frames, ignore_index=True) if frames else read([], instrument)
+
+
+def _endpoint(exchange: str, datasets: Sequence[str]) -> Endpoint:
+    return next(endpoint for endpoint in reader(exchange).ENDPOINTS if set(datasets) <= set(endpoint.datasets))
 
 
 def _batches(pages: Iterator[list]) -> Iterator[list]:
@@ -130,8 +192,8 @@ def _series(
         return milliseconds(cells([row], endpoint.time)[0], endpoint.unit)
 
     if "funding_rates" in datasets:
-        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL}
-        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, limit=endpoint.limit, **spacing)
+        spacing = {"step": LONGEST_FUNDING_INTERVAL, "gap": SHORTEST_FUNDING_INTERVAL, "limit": endpoint.limit}
+        settlements = pages(ask, stamp, first - FUNDING_LOOK_BACK, last, **spacing, keeps_pace=True)
         # An interval needs its neighbour, which may stand on another page; settlements are few.
         if rows := [row for page in settlements for row in page]:
             yield rows
@@ -152,7 +214,12 @@ def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int
         return call(lambda: module.ask_liquidations(client, native_id, before), client, what)
 
     for rows, covered_from in event_pages(ask, module.liquidation_stamp, first, last):
-        frames = {"liquidations": module.liquidations(rows, instrument)} if rows else {}
+        frames = {}
+        if rows and len(instrument.get("versions") or []) > 1:
+            stamps = [module.liquidation_stamp(row) for row in rows]
+            frames["liquidations"] = _read_by_version(module.liquidations, rows, stamps, instrument)
+        elif rows:
+            frames["liquidations"] = in_coins(module.liquidations(rows, instrument), instrument.get("multiplier", 1))
         yield Page(frames, None if covered_from is None else _moment(covered_from))
 
 

@@ -7,6 +7,7 @@ in its folder, the connection in `client`. Times are milliseconds since 1970.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def pages(
     limit: int,
     step: int,
     gap: int | None = None,
+    keeps_pace: bool = False,
 ) -> Iterator[list]:
     """Every row of a series with a stamp in [first, last] exactly once, page by page as it arrives. Milliseconds.
 
@@ -54,7 +56,10 @@ def pages(
     is cut into windows of `limit` rows that are `step` apart. Where the rows of an answer leave room for another row
     (`gap`, the least distance of two rows, by default `step`) before the oldest or after the newest of them, that
     room is asked again, until an answer brings no new row. So a server that silently caps its pages, whichever end it
-    keeps, loses nothing. A row without a usable stamp is passed on once: the border has to see it.
+    keeps, loses nothing. Of a series that `keeps_pace` for a while, whatever its pace, only room as wide as the closest
+    two rows of the answer counts: there one request less is worth that a server which cuts its pages exactly where the
+    pace quickens is only found out by the next fetch. A row without a usable stamp is passed on once: the border has to
+    see it.
     """
     gap = gap or step
     odd: set[str] = set()
@@ -77,7 +82,11 @@ def pages(
                     fresh.append(row)
             if fresh:
                 yield fresh
-            rooms += _rooms_beside(inside, low, high, gap)
+            rooms += _rooms_beside(inside, low, high, max(gap, _least_distance(inside)) if keeps_pace else gap)
+
+
+def _least_distance(stamps: list[int]) -> int:
+    return min((later - earlier for earlier, later in pairwise(sorted(stamps))), default=0)
 
 
 def _rooms_beside(stamps: list[int], low: int, high: int, gap: int) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ shape than the one documented is no answer (BadResponse) and is asked for again.
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,10 @@ import pandas as pd
 
 HOUR = 3_600_000  # milliseconds
 LATEST = 4_102_444_800_000  # 2100-01-01: a later stamp is no stamp
-FUNDING_INTERVALS_HOURS = (1, 2, 4, 8)
+FUNDING_INTERVALS_HOURS = (1, 2, 4, 6, 8)
+
+# Tickers that count a coin by the thousand or more: 1000PEPE, 1000000MOG, 1MBABYDOGE, kPEPE, SHIB1000.
+BY_THE_THOUSAND = re.compile(r"(?P<front>10{3,}|1M|k)(?P<coin>.+)|(?P<name>.+?)(?P<back>10{3,})")
 
 compact = json.JSONEncoder(separators=(",", ":")).encode
 """A native row as compact JSON (json.dumps would build its encoder anew for every row)."""
@@ -85,35 +89,70 @@ def candles(rows: list[list], instrument: Mapping, volume_position: int = 5) -> 
 def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: np.ndarray) -> pd.DataFrame:
     """Rows of funding_rates in order of time; `interval_hours` is the number of hours since the settlement before.
 
-    For the first settlement, which has none before it, it is the gap to the next. NULL if it isn't 1, 2, 4 or 8: then a
-    settlement is missing in between.
+    NULL for the first settlement, of which nobody knows one before, and where it isn't 1, 2, 4, 6 or 8: then one is
+    missing in between.
     """
     settled = frame(rows, instrument, {"funded_at": funded_at, "rate": rate})
     settled = settled.sort_values("funded_at", ignore_index=True)
-    gap = settled["funded_at"].diff()
-    gap.iloc[:1] = gap.iloc[1] if len(gap) > 1 else pd.NaT
-    hours = (gap / pd.Timedelta(hours=1)).round()
+    hours = (settled["funded_at"].diff() / pd.Timedelta(hours=1)).round()
     settled.insert(4, "interval_hours", hours.where(hours.isin(FUNDING_INTERVALS_HOURS)))
     return settled
 
 
+def coin(ticker: str, assets: Sequence[str]) -> tuple[str, float]:
+    """The coin that a ticker counts and how many of them are one unit of it: 1000PEPE is ("PEPE", 1000).
+
+    Only what is left of one of `assets` is a multiplier: 1INCH is a coin, and so is a ticker that is watched itself.
+    """
+    match = BY_THE_THOUSAND.fullmatch(ticker)
+    if ticker in assets or match is None:
+        return ticker, 1.0
+    name = match["coin"] or match["name"]
+    times = {"1M": 1e6, "k": 1e3}.get(match["front"]) or float(match["front"] or match["back"])
+    return (name, times) if name in assets else (ticker, 1.0)
+
+
 def instruments(
-    rows: list, exchange: str, assets: Sequence[str], base: Sequence, contract_size: Sequence
+    rows: list,
+    exchange: str,
+    assets: Sequence[str],
+    base: Sequence,
+    contract_size: Sequence,
+    ends_at: pd.Series | None = None,
 ) -> pd.DataFrame:
-    """Rows of instruments for linear perpetuals quoted and settled in USDT whose base coin is one of `assets`."""
+    """Rows of instruments for linear perpetuals quoted and settled in USDT whose coin is one of `assets`.
+
+    `base` are their tickers, which stay in `symbol`; `contract_size` counts these. `ends_at` is NaT where a contract
+    has no end, and everywhere where the exchange states none.
+    """
+    coins = [coin(str(ticker), assets) for ticker in base]
     listed = pd.DataFrame(
         {
             "exchange": exchange,
-            "symbol": [f"{asset}/USDT:USDT" for asset in base],
-            "asset": list(base),
+            "symbol": [f"{ticker}/USDT:USDT" for ticker in base],
+            "asset": [asset for asset, _ in coins],
             "quote": "USDT",
             "settle": "USDT",
             "contract_kind": "linear",
             "contract_size": numbers(contract_size),
+            "multiplier": [multiplier for _, multiplier in coins],
+            "ends_at": pd.NaT if ends_at is None else ends_at.to_numpy(),
             "payload": [compact(row) for row in rows],
         }
     )
+    listed["ends_at"] = pd.to_datetime(listed["ends_at"], utc=True).astype("datetime64[us, UTC]")
     return listed[listed["asset"].isin(assets)].drop_duplicates("symbol").reset_index(drop=True)
+
+
+def in_coins(rows: pd.DataFrame, multiplier: float) -> pd.DataFrame:
+    """Rows that count a ticker's units, in coins: `multiplier` times as many, at a price that is by it smaller."""
+    if multiplier == 1:
+        return rows
+    quantities = [name for name in rows.columns if name.endswith("_base")]
+    prices = [name for name in ("open", "high", "low", "close", "price") if name in rows.columns]
+    return rows.assign(
+        **{name: rows[name] * multiplier for name in quantities}, **{name: rows[name] / multiplier for name in prices}
+    )
 
 
 def _number(value: Any) -> float:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import pyarrow
 
 
+# Of several feeds that brought the events of an hour, the first here with a receipt counts (dbt's feed_preference).
+FEEDS_IN_ORDER = ("websocket", "archive", "rest", "import")
+
+
 @dataclass(frozen=True)
 class Written:
     """Rows of one write: `new` keys, `changed` measures, `unchanged` rows that were not written again."""
@@ -46,25 +50,37 @@ def prepare(home: Path) -> None:
 
 
 def write(
-    home: Path, dataset: str, rows: pd.DataFrame, channel: str, now: datetime, segment: str | None = None
+    home: Path,
+    dataset: str,
+    rows: pd.DataFrame,
+    channel: str,
+    now: datetime,
+    *,
+    origin: str = "live",
+    segment: str | None = None,
 ) -> Written:
     """Merges validated rows into the raw facts by key; the newest observation wins and what it replaces is kept.
 
     `rows` are the good rows of `contracts.validate`; `channel` is how they came (rest, import) and becomes `feed`,
-    `now` becomes `ingested_at`. A row none of whose measures differ is not written again, however it came. Files are
+    `now` becomes `ingested_at`, and `origin` is that of rows which name none. A row none of whose measures differ is
+    not written again; only an event that an earlier one of FEEDS_IN_ORDER brings too becomes that feed's. Files are
     replaced atomically, day by day, so a killed write leaves whole files and the same write again completes it. Writers
     of one exchange take turns.
     """
     if rows.empty:
         return Written()
-    with _turn(home, sorted(set(rows["exchange"]))):
-        return _merge(home, contract(dataset), rows, channel, now, segment or channel)
+    full = rows.assign(feed=channel, ingested_at=pd.Timestamp(now), revision=0, origin=rows["origin"].fillna(origin))
+    with turn(home, sorted(set(rows["exchange"]))):
+        return _merge(home, contract(dataset), full, now, segment or channel)
 
 
-def _merge(home: Path, terms: Contract, rows: pd.DataFrame, channel: str, now: datetime, segment: str) -> Written:
-    incoming = _arrow(rows, terms, channel, now)
+def _merge(home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segment: str) -> Written:
+    import pyarrow
+
     connection = connect()
-    connection.register("incoming_rows", incoming)
+    connection.register(
+        "incoming_rows", pyarrow.Table.from_pandas(rows, schema=terms.arrow_schema, preserve_index=False)
+    )
     connection.execute(f"create table incoming as select *, {_folder(home, terms)} as folder from incoming_rows")
     folders = [Path(folder) for (folder,) in connection.execute("select distinct folder from incoming").fetchall()]
     _load_current(connection, terms, sorted(file for folder in folders for file in folder.glob("*.parquet")))
@@ -115,8 +131,8 @@ def raw_glob(home: Path, dataset: str) -> str:
 
 
 @contextmanager
-def _turn(home: Path, exchanges: list[str]) -> Iterator[None]:
-    """Only one process at a time merges rows of an exchange; the kernel lets go of the locks of whoever dies."""
+def turn(home: Path, exchanges: list[str]) -> Iterator[None]:
+    """Only one process at a time writes rows of an exchange; the kernel lets go of the locks of whoever dies."""
     folder = home / "raw" / ".locks"
     folder.mkdir(parents=True, exist_ok=True)
     held = [(folder / exchange).open("w") for exchange in exchanges]
@@ -127,13 +143,6 @@ def _turn(home: Path, exchanges: list[str]) -> Iterator[None]:
     finally:
         for lock in held:
             lock.close()
-
-
-def _arrow(rows: pd.DataFrame, terms: Contract, channel: str, now: datetime) -> "pyarrow.Table":
-    import pyarrow
-
-    full = rows.assign(feed=channel, ingested_at=pd.Timestamp(now), revision=0)
-    return pyarrow.Table.from_pandas(full, schema=terms.arrow_schema, preserve_index=False)
 
 
 def _folder(home: Path, terms: Contract) -> str:
@@ -157,6 +166,8 @@ def _find_changes(connection: "duckdb.DuckDBPyConnection", terms: Contract) -> N
     """Table `changes`: incoming rows that are new or differ in a measure, with their next revision."""
     same_key = " and ".join(f"incoming.{name} is not distinct from current.{name}" for name in terms.key)
     differs = " or ".join(f"incoming.{name} is distinct from current.{name}" for name in terms.measures)
+    if terms.name == "liquidations":  # an event lies under the first of the feeds that brought it
+        differs += f" or {_preference('incoming.feed')} < {_preference('current.feed')}"
     connection.execute(f"""
         create table changes as
         select incoming.* replace (cast(coalesce(current.revision + 1, 0) as integer) as revision)
@@ -168,6 +179,11 @@ def _find_changes(connection: "duckdb.DuckDBPyConnection", terms: Contract) -> N
         select current.* from current
         where is_stale or exists (select 1 from changes as incoming where {same_key})
     """)
+
+
+def _preference(feed: str) -> str:
+    """The SQL expression of a feed's place in FEEDS_IN_ORDER; `websocket-<hour>` is a websocket."""
+    return f"list_position({list(FEEDS_IN_ORDER)}, split_part({feed}, '-', 1))"
 
 
 def _keep_superseded(connection: "duckdb.DuckDBPyConnection", home: Path, now: datetime) -> None:

@@ -18,15 +18,17 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
     """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet, as of the last full hour at `now`."""
     import pyarrow
 
-    listings = f"""
-        select exchange, symbol from {raw_glob(home, "coverage")}
+    lake = connect()
+    listed = lake.execute(f"select distinct exchange, asset, symbol from {raw_glob(home, 'instruments')}").fetchall()
+    unlisted = lake.execute(
+        f"""
+        select distinct exchange, symbol from {raw_glob(home, "coverage")}
         where dataset = 'instruments' and state = 'unavailable'
-        except select exchange, symbol from {raw_glob(home, "instruments")}
-    """
-    unlisted = set(connect().execute(listings).fetchall())
+        """
+    ).fetchall()
     build = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
     tables = {
-        "watched": watched(watch, unlisted),
+        "watched": watched(watch, listed, set(unlisted)),
         "capabilities": capabilities(),
         "completeness_epochs": completeness_epochs(),
         "build": pd.DataFrame(build),
@@ -35,14 +37,21 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
         write_parquet(pyarrow.Table.from_pandas(frame, preserve_index=False), home / "universe" / f"{name}.parquet")
 
 
-def watched(watch: universe.Universe, unlisted: set[tuple[str, str]]) -> pd.DataFrame:
-    """exchange, asset, symbol: every watched pair less the (exchange, symbol) that an exchange is known not to list."""
-    rows = [
-        (exchange, asset, universe.expected_symbol(asset))
-        for exchange in watch.exchanges
-        for asset in watch.assets
-        if (exchange, universe.expected_symbol(asset)) not in unlisted
-    ]
+def watched(
+    watch: universe.Universe, listed: list[tuple[str, str, str]], unlisted: set[tuple[str, str]]
+) -> pd.DataFrame:
+    """exchange, asset, symbol: of every watched pair what is or was `listed`, be it under several tickers.
+
+    Where nothing was, the symbol that is expected, unless the exchange is known not to list it.
+    """
+    rows = []
+    for exchange in watch.exchanges:
+        for asset in watch.assets:
+            symbols = sorted(symbol for its, coin, symbol in listed if (its, coin) == (exchange, asset))
+            expected = universe.expected_symbol(asset)
+            if not symbols and (exchange, expected) not in unlisted:
+                symbols = [expected]
+            rows += [(exchange, asset, symbol) for symbol in symbols]
     return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
 
 

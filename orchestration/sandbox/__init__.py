@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+SCENARIO = "deleveraging-2026-02"  # the built-in tape, which `scenario` makes
+
 
 class Reply(Exception):
     """An answer with its HTTP status, raised where an exchange refuses; a text is sent as it is, the rest as JSON."""

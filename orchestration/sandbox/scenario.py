@@ -25,6 +25,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from orchestration.sandbox import SCENARIO
+
+ORIGIN = f"simulated:{SCENARIO}"  # its rows say so wherever they go
 SEED = 20260212
 START, END = pd.Timestamp("2025-04-18", tz="UTC"), pd.Timestamp("2026-02-12", tz="UTC")
 HOURS = round((END - START) / pd.Timedelta(hours=1))
@@ -120,8 +123,8 @@ BTC, ALTCOINS, LONG, SHORT = slice(0, 1), slice(1, None), 0, 1
 def write_tape(folder: Path, seed: int = SEED) -> None:
     """Writes the seven files of the tape, with the receipts of what REST can't reach, into `folder`.
 
-    Columns are the contracts' less the lake's. Each exchange's open interest holds the figures that it publishes:
-    Binance no contracts, Bybit coins only.
+    Columns are the contracts', and `origin`. Each exchange's open interest holds the figures that it publishes: Binance
+    no contracts, Bybit coins only.
     """
     rng = np.random.default_rng(seed)
     knots = _knots()
@@ -151,7 +154,7 @@ def write_tape(folder: Path, seed: int = SEED) -> None:
         "coverage": _coverage(),
     }
     for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
+        table.assign(origin=ORIGIN).to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
 
 
 def _knots() -> pd.DataFrame:

@@ -21,6 +21,7 @@ from types import ModuleType
 from aiohttp import web
 
 from orchestration.exchanges import declared
+from orchestration.exchanges.client import ORIGIN_HEADER
 from orchestration.sandbox import Reply
 from orchestration.sandbox.tape import Market, Tape
 
@@ -51,6 +52,11 @@ def serve(tape: Path, port: int, now: datetime | None) -> None:
 def application(tape: Tape, now: datetime | None) -> web.Application:
     sandbox = Sandbox(tape, now)
     app = web.Application()
+
+    async def say_origin(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[ORIGIN_HEADER] = tape.origin
+
+    app.on_response_prepare.append(say_origin)
     app.router.add_post("/_faults", sandbox.add_faults)
     app.router.add_delete("/_faults", sandbox.forget_faults)
     app.router.add_get("/_requests", sandbox.requests)

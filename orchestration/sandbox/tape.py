@@ -3,6 +3,7 @@
 Here belong reading and the rule of what can be seen at a moment; no wire format. Times are milliseconds (UTC).
 """
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +37,10 @@ class Instrument:
 
 
 class Tape:
-    """The datasets of a folder, in memory. Raises ValueError where the folder holds none or a file can't be read."""
+    """The datasets of a folder, in memory. Raises ValueError where the folder holds none or a file can't be read.
+
+    `origin` says what rows of it are: `simulated:<name>` where its own rows say so, else `replayed:<folder>`.
+    """
 
     def __init__(self, folder: Path):
         files = {name: folder / f"{name}.parquet" for name in ("instruments", *SERIES)}
@@ -46,9 +50,12 @@ class Tape:
             raise ValueError(f"no tape in {folder}: {f'none of {wanted}' if folder.is_dir() else 'no such folder'}")
         self.series: dict[tuple[str, str, str], list[np.ndarray]] = {}
         listed: list[tuple] | None = None
+        name_of_tape = re.sub(r"[^\w.-]", "_", folder.resolve().name)
+        self.origin = f"replayed:{name_of_tape}"
         for name, path in files.items():
             try:
                 with duckdb.connect() as connection:
+                    self.origin = _simulated(connection, path) or self.origin
                     if name == "instruments":
                         listed = _instruments(connection, path)
                     else:
@@ -122,6 +129,15 @@ class Market:
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
     return {row[0] for row in connection.execute("describe from read_parquet($1)", [str(path)]).fetchall()}
+
+
+def _simulated(connection: duckdb.DuckDBPyConnection, path: Path) -> str | None:
+    """The origin of the file's rows if they say that they are simulated."""
+    if "origin" not in _columns(connection, path):
+        return None
+    query = "select max(origin) from read_parquet($1) where origin like 'simulated:%'"
+    row = connection.execute(query, [str(path)]).fetchone()
+    return row[0] if row else None
 
 
 def _instruments(connection: duckdb.DuckDBPyConnection, path: Path) -> list[tuple]:

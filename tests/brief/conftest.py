@@ -99,6 +99,8 @@ create table instruments as select 'gate' as exchange, 'BTC/USDT:USDT' as symbol
 create table coverage as
 select 'binance' as exchange, 'instruments' as dataset, 'XRP/USDT:USDT' as symbol, {start} as start_at,
     {start} + interval 1 day as end_at, 'rest' as feed, 'unavailable' as state, 'binance does not list it' as reason;
+create table origins as
+select 'candles' as dataset, 'gate' as exchange, {origin} as origin, 9 as rows, {start} as first_at, {end} as last_at;
 """
 TERMS = {
     "start": stamp(AS_OF - timedelta(days=95)),
@@ -110,6 +112,7 @@ TERMS = {
     "observed": "0.96",
     "score": "1",
     "why": "'timeout'",
+    "origin": "'live'",
 }
 
 
@@ -148,7 +151,7 @@ def published(tmp_path_factory, made_warehouse):
 @pytest.fixture(scope="session")
 def brief(published):
     """The brief of `published`, also written to `latest` beside it."""
-    return write_brief(published, published.parent / "latest", written_at=WRITTEN_AT, simulated=False)
+    return write_brief(published, published.parent / "latest", written_at=WRITTEN_AT)
 
 
 @pytest.fixture(scope="session")
@@ -175,15 +178,16 @@ def unknown(tmp_path_factory, made_warehouse):
     with duckdb.connect(warehouse) as connection:
         for column in EXTRA_COLUMNS:  # a warehouse may do without
             connection.execute(f"alter table market_hourly drop column {column}")
-    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT, simulated=False)
+    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT)
 
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory, made_warehouse):
     """A simulated warehouse whose names and reasons are HTML and SQL: (its path, its brief)."""
     folder = tmp_path_factory.mktemp("hostile")
-    warehouse = made_warehouse(folder, third="<script>alert(''1'')</script>", why="'<img src=x onerror=alert(1)>'")
-    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT, simulated=True)
+    hostile = {"third": "<script>alert(''1'')</script>", "why": "'<img src=x onerror=alert(1)>'"}
+    warehouse = made_warehouse(folder, **hostile, origin="'simulated:<b>tape</b>'")
+    return warehouse, write_brief(warehouse, folder / "latest", written_at=WRITTEN_AT)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
+from orchestration import coverage as coverage_of
 from orchestration.brief import coverage, coverage_summary
+from orchestration.lake import facts
 
 
 def test_coverage_tells_shares_and_reasons(brief):
@@ -46,8 +48,8 @@ def test_hours_before_the_first_day_are_missing_too(published, tmp_path, as_of):
     }
 
 
-def test_summary_tells_hours_by_state_and_what_an_exchange_does_not_list(published):
-    rows = {(row["exchange"], row["dataset"]): row for row in coverage_summary(published)}
+def test_summary_tells_hours_by_state_and_what_an_exchange_does_not_list(published, as_of):
+    rows = {(row["exchange"], row["dataset"]): row for row in coverage_summary(published, as_of)}
     assert rows["gate", "liquidations"] == {
         "exchange": "gate",
         "dataset": "liquidations",
@@ -63,6 +65,27 @@ def test_summary_tells_hours_by_state_and_what_an_exchange_does_not_list(publish
     assert rows["binance", "instruments"]["hours"] == {"unavailable": 24}
 
 
-def test_nothing_published_is_said_with_the_way_out(tmp_path):
+def test_hours_since_a_schedule_stopped_are_never_asked_and_those_without_a_refresh_not_published(
+    published, tmp_path, as_of
+):
+    (tmp_path / "warehouse.duckdb").write_bytes(published.read_bytes())
+    later = as_of + timedelta(hours=72, minutes=20)
+    warehouse = tmp_path / "warehouse.duckdb"
+    before = {(row["exchange"], row["dataset"]): row for row in coverage_summary(warehouse, as_of)}["gate", "candles"]
+    stopped = {(row["exchange"], row["dataset"]): row for row in coverage_summary(warehouse, later)}["gate", "candles"]
+    assert (before["observed_ratio"], before["hours"]) == (1, {"complete": 95 * 72})
+    assert stopped["hours"] == {"complete": 95 * 72, "never_asked": 3 * 72}
+    assert stopped["observed_ratio"] == pytest.approx(95 / 98)
+    assert stopped["last_date"] == (as_of + timedelta(days=2)).date()
+    assert stopped["reason"] == "nobody asked in the latest 72 hours"
+
+    states = coverage_of.uniform_states("complete", None, as_of, as_of + timedelta(hours=10))
+    receipts = coverage_of.receipts("gate", "candles", "BTC/USDT:USDT", states).assign(payload=None, origin=None)
+    facts.write(tmp_path, "coverage", receipts, "rest", later)
+    asked = {(row["exchange"], row["dataset"]): row for row in coverage_summary(warehouse, later)}["gate", "candles"]
+    assert asked["hours"] == {"complete": 95 * 72, "never_asked": 3 * 72 - 10, "not_published": 10}
+
+
+def test_nothing_published_is_said_with_the_way_out(tmp_path, as_of):
     with pytest.raises(FileNotFoundError, match="run `market-stress backfill`"):
-        coverage_summary(tmp_path / "warehouse.duckdb")
+        coverage_summary(tmp_path / "warehouse.duckdb", as_of)

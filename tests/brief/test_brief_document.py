@@ -21,7 +21,7 @@ def test_an_empty_warehouse_still_gives_a_brief(published, tmp_path, written_at)
     with duckdb.connect(empty) as connection:
         for table in ("market_hourly", "market_stress", "market_daily", "liquidations_daily", "coverage_daily"):
             connection.execute(f"delete from {table}")
-    brief = write_brief(empty, tmp_path, written_at=written_at, simulated=False)
+    brief = write_brief(empty, tmp_path, written_at=written_at)
     assert brief["as_of"] is None
     assert brief["figures"] == []
     assert "backfill" in (tmp_path / "brief.html").read_text()

@@ -49,7 +49,8 @@ def test_data_is_escaped_and_simulated_is_said_everywhere(hostile):
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
-    assert brief["simulated"] is True
+    assert brief["mark"] == "SIMULATED"
+    assert "&lt;b&gt;tape" in page
     assert page.count("SIMULATED \u00b7") == 6  # in the drawings themselves
     assert 'class="banner"' in page
     assert "<title>SIMULATED" in page

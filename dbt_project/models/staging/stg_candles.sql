@@ -14,7 +14,8 @@ renamed as (
         volume_base,
         feed,
         cast(ingested_at as timestamp) as ingested_at,
-        revision
+        revision,
+        origin
     from source
 )
 

@@ -13,7 +13,8 @@ renamed as (
         state,
         reason,
         cast(ingested_at as timestamp) as ingested_at,
-        revision
+        revision,
+        origin
     from source
 )
 

@@ -11,7 +11,8 @@ renamed as (
         interval_hours,
         feed,
         cast(ingested_at as timestamp) as ingested_at,
-        revision
+        revision,
+        origin
     from source
 )
 

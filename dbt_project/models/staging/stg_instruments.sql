@@ -6,14 +6,18 @@ renamed as (
     select
         exchange,
         symbol,
+        cast(valid_from as timestamp) as valid_from,
         asset,
         quote,
         settle,
         contract_kind,
         contract_size,
+        multiplier,
+        cast(ends_at as timestamp) as ends_at,
         feed,
         cast(ingested_at as timestamp) as ingested_at,
-        revision
+        revision,
+        origin
     from source
 )
 

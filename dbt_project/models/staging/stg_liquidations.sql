@@ -12,7 +12,9 @@ renamed as (
         price,
         price_kind,
         {{ coins('quantity_base') }} as quantity_base,
-        {{ usd('notional_usd') }} as notional_usd
+        {{ usd('notional_usd') }} as notional_usd,
+        feed,
+        origin
     from source
 )
 

@@ -9,7 +9,8 @@ renamed as (
         cast(observed_at as timestamp) as observed_at,
         open_interest_contracts,
         open_interest_base,
-        open_interest_usd
+        open_interest_usd,
+        origin
     from source
 )
 

@@ -11,7 +11,8 @@ from orchestration.exchanges.paging import Endpoint, Window
 if TYPE_CHECKING:
     import ccxt
 
-NOT_TRADED = {"PENDING_TRADING", "PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE"}
+ENDED = {"PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE"}
+ID = "symbol"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -20,19 +21,22 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
 
 
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is one coin."""
+    """A contract is one coin; its `deliveryDate` lies in the year 2100 until an end is announced."""
     perpetuals = [
         row
         for row in rows
-        if (row.get("contractType"), row.get("quoteAsset"), row.get("marginAsset")) == ("PERPETUAL", "USDT", "USDT")
-        and row.get("status") not in NOT_TRADED
+        if str(row.get("contractType")).endswith("PERPETUAL")  # TRADIFI_PERPETUAL too
+        and (row.get("quoteAsset"), row.get("marginAsset")) == ("USDT", "USDT")
+        and row.get("status") != "PENDING_TRADING"
+        and (row.get("status") not in ENDED or wire.milliseconds(row.get("deliveryDate")) is not None)
     ]
-    return wire.instruments(perpetuals, "binance", assets, wire.cells(perpetuals, "baseAsset"), [1] * len(perpetuals))
+    base, ends_at = wire.cells(perpetuals, "baseAsset"), wire.moments(wire.cells(perpetuals, "deliveryDate"))
+    return wire.instruments(perpetuals, "binance", assets, base, [1] * len(perpetuals), ends_at)
 
 
 def native_id(row: Mapping) -> str:
     """How Binance calls an instrument, from its native row."""
-    return row["symbol"]
+    return row[ID]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

@@ -12,7 +12,8 @@ from orchestration.exchanges.paging import Endpoint, Window
 if TYPE_CHECKING:
     import ccxt
 
-NOT_TRADED = {"PreLaunch", "Delivering", "Closed"}
+ENDED = {"Delivering", "Closed"}
+ID = "symbol"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -28,19 +29,22 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
 
 
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is one coin."""
+    """A contract is one coin; its `deliveryTime` is 0 until an end is announced."""
     perpetuals = [
         row
         for row in rows
-        if (row.get("contractType"), row.get("quoteCoin"), row.get("settleCoin")) == ("LinearPerpetual", "USDT", "USDT")
-        and row.get("status") not in NOT_TRADED
+        if str(row.get("contractType")).endswith("Perpetual")
+        and (row.get("quoteCoin"), row.get("settleCoin")) == ("USDT", "USDT")
+        and row.get("status") != "PreLaunch"
+        and (row.get("status") not in ENDED or wire.milliseconds(row.get("deliveryTime")) is not None)
     ]
-    return wire.instruments(perpetuals, "bybit", assets, wire.cells(perpetuals, "baseCoin"), [1] * len(perpetuals))
+    base, ends_at = wire.cells(perpetuals, "baseCoin"), wire.moments(wire.cells(perpetuals, "deliveryTime"))
+    return wire.instruments(perpetuals, "bybit", assets, base, [1] * len(perpetuals), ends_at)
 
 
 def native_id(row: Mapping) -> str:
     """How Bybit calls an instrument, from its native row."""
-    return row["symbol"]
+    return row[ID]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

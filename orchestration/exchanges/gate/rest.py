@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     import ccxt
 
 SECOND = 1000  # milliseconds
-NOT_TRADED = {"prelaunch", "delisted"}
+ENDS = ("delisted_time", "delisting_time")  # seconds; 0 or absent while no end is announced
+LARGEST_DEVIATION = 0.05  # of the mark price from what open interest is valued at
 OLDEST_CANDLE = 9999  # "Candlestick too long ago. Maximum 10000 points ago are allowed"
+ID = "name"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -23,15 +25,28 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
 
 
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is quanto_multiplier coins."""
-    perpetuals = [row for row in rows if str(row.get("name")).endswith("_USDT") and row.get("status") not in NOT_TRADED]
+    """A contract is quanto_multiplier coins; what is delisted, or will be, says when."""
+    perpetuals = [
+        row
+        for row in rows
+        if str(row.get("name")).endswith("_USDT")
+        and row.get("status") != "prelaunch"
+        and (row.get("status") != "delisted" or _end(row) is not None)
+    ]
     base = [row["name"].removesuffix("_USDT") for row in perpetuals]
-    return wire.instruments(perpetuals, "gate", assets, base, wire.cells(perpetuals, "quanto_multiplier"))
+    ends_at = wire.moments([_end(row) for row in perpetuals], SECOND)
+    return wire.instruments(perpetuals, "gate", assets, base, wire.cells(perpetuals, "quanto_multiplier"), ends_at)
+
+
+def _end(row: Mapping) -> object:
+    """When a contract ends, in seconds; None while no end is announced."""
+    stated = (row.get(name) for name in ENDS)
+    return next((cell for cell in stated if wire.milliseconds(cell, SECOND) is not None), None)
 
 
 def native_id(row: Mapping) -> str:
     """How Gate calls an instrument, from its native row."""
-    return row["name"]
+    return row[ID]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[dict]:
@@ -70,13 +85,28 @@ def open_interest(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
     """`open_interest` counts contracts; its value in USD is given."""
     stated = [row for row in rows if row.get("open_interest") is not None or row.get("open_interest_usd") is not None]
     count = wire.numbers(wire.cells(stated, "open_interest"))
+    usd, price = (wire.numbers(wire.cells(stated, name)) for name in ("open_interest_usd", "mark_price"))
     columns = {
         "observed_at": wire.moments(wire.cells(stated, "time"), SECOND),
         "open_interest_contracts": count,
         "open_interest_base": count * instrument["contract_size"],
-        "open_interest_usd": wire.numbers(wire.cells(stated, "open_interest_usd")),
+        "open_interest_usd": usd,
     }
+    faults = _contradictions(usd, count * price, instrument["contract_size"])
+    if any(faults):
+        columns["fault"] = faults
     return wire.frame(stated, instrument, columns)
+
+
+def _contradictions(usd: np.ndarray, worth_of_one: np.ndarray, contract_size: float) -> list[str | None]:
+    """Where a row's USD, contracts and price imply another contract size than the one it is read with."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stated_size = usd / worth_of_one
+        contradicts = np.isfinite(stated_size) & (np.abs(stated_size / contract_size - 1) > LARGEST_DEVIATION)
+    return [
+        f"its USD are those of contracts of {size:.6g} coins, not of {contract_size:.6g}" if is_other else None
+        for size, is_other in zip(stated_size, contradicts, strict=True)
+    ]
 
 
 def liquidation_totals(rows: list[dict], instrument: Mapping) -> pd.DataFrame:

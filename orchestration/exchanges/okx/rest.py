@@ -14,8 +14,9 @@ from orchestration.exchanges.paging import Endpoint, Window
 if TYPE_CHECKING:
     import ccxt
 
-NOT_TRADED = {"preopen", "test", "expired"}
+NOT_TRADED = {"preopen", "test"}
 RECENT_CANDLES = 1439  # market/candles reaches 1,440 bars back; ccxt, too, keeps one in hand
+ID = "instId"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -24,22 +25,23 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
 
 
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is ctVal x ctMult coins."""
+    """A contract is ctVal x ctMult coins; its `expTime` is empty until an end is announced."""
     swaps = [
         row
         for row in rows
         if (row.get("ctType"), row.get("settleCcy")) == ("linear", "USDT")
         and str(row.get("instId")).endswith("-USDT-SWAP")
         and row.get("state") not in NOT_TRADED
+        and (row.get("state") != "expired" or wire.milliseconds(row.get("expTime")) is not None)
     ]
     base = [row["instId"].removesuffix("-USDT-SWAP") for row in swaps]
     contract_size = wire.numbers(wire.cells(swaps, "ctVal")) * wire.numbers(wire.cells(swaps, "ctMult"))
-    return wire.instruments(swaps, "okx", assets, base, contract_size)
+    return wire.instruments(swaps, "okx", assets, base, contract_size, wire.moments(wire.cells(swaps, "expTime")))
 
 
 def native_id(row: Mapping) -> str:
     """How OKX calls an instrument, from its native row."""
-    return row["instId"]
+    return row[ID]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

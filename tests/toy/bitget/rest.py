@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import ccxt
 
 LISTED = {"productType": "USDT-FUTURES"}
+ID = "symbol"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -27,7 +28,7 @@ def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
 
 def native_id(row: Mapping) -> str:
     """How Bitget calls an instrument, from its native row."""
-    return row["symbol"]
+    return row[ID]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

@@ -17,6 +17,7 @@ receipts as (
         coverage.exchange,
         coverage.dataset,
         coverage.symbol,
+        coverage.feed,
         coverage.state,
         coalesce(coverage.reason, coverage.state) as reason,
         coverage.start_at,
@@ -31,7 +32,7 @@ receipts_in_order as (
     select
         *,
         max(end_at) over (
-            partition by exchange, dataset, symbol, state, reason
+            partition by exchange, dataset, symbol, feed, state, reason
             order by start_at, end_at
             rows between unbounded preceding and 1 preceding
         ) as observed_until
@@ -42,7 +43,7 @@ numbered_receipts as (
     select
         *,
         sum(case when start_at <= observed_until then 0 else 1 end) over (
-            partition by exchange, dataset, symbol, state, reason
+            partition by exchange, dataset, symbol, feed, state, reason
             order by start_at, end_at
             rows between unbounded preceding and current row
         ) as stretch_number
@@ -54,12 +55,13 @@ stretches as (
         exchange,
         dataset,
         symbol,
+        feed,
         state,
         reason,
         min(start_at) as start_at,
         max(end_at) as end_at
     from numbered_receipts
-    group by exchange, dataset, symbol, state, reason, stretch_number
+    group by exchange, dataset, symbol, feed, state, reason, stretch_number
 ),
 
 clipped as (
@@ -67,6 +69,7 @@ clipped as (
         stretches.exchange,
         stretches.dataset,
         stretches.symbol,
+        stretches.feed,
         stretches.state,
         stretches.reason,
         greatest({{ hour_at_or_after('stretches.start_at') }}, bounds.first_hour_at) as first_hour_at,
@@ -80,6 +83,7 @@ receipt_hours as (
         exchange,
         dataset,
         symbol,
+        feed,
         state,
         reason,
         case state when 'complete' then 1 when 'partial' then 2 when 'failed' then 3 else 4 end as severity,
@@ -94,6 +98,7 @@ select
     symbol,
     hour_at,
     min_by(state, severity) as state,
-    min_by(reason, (severity, reason)) as reason
+    min_by(reason, (severity, reason)) as reason,
+    min_by(feed, (severity, {{ feed_preference('feed') }}, feed)) as feed
 from receipt_hours
 group by exchange, dataset, symbol, hour_at

@@ -36,11 +36,7 @@ market as (
             hours.period_start_date,
             hours.asset,
             cast(hours.period_start_date as timestamp) as start_at,
-            case
-                when {{ is_closed('hours.period_start_date', grain, 'bounds.as_of') }}
-                    then {{ period_end_at('hours.period_start_date', grain) }}
-                when bounds.last_hour_at > date_trunc('day', bounds.as_of) then bounds.last_hour_at
-            end as end_at,
+            {{ last_stamp_at('hours.period_start_date', grain, 'bounds') }} as end_at,
             case
                 when
                     count(hours.hourly_log_return)

@@ -6,6 +6,10 @@ prices as (
     select * from {{ ref('int_prices_hourly') }}
 ),
 
+refused as (
+    select * from {{ ref('int_open_interest_refused') }}
+),
+
 coverage as (
     select * from {{ ref('stg_coverage') }}
 ),
@@ -24,6 +28,14 @@ sightings as (
         as_of - interval 1 hour as first_at,
         as_of as last_at
     from prices
+    union all
+    -- a faulty value is none to begin with, but the exchange still answers for the instrument
+    select
+        exchange,
+        symbol,
+        cast(null as timestamp) as first_at,
+        observed_at as last_at
+    from refused
 ),
 
 seen as (

@@ -64,6 +64,8 @@ select
     cast(position_effect_usd as decimal(38, 6)) as position_effect_usd,
     cast(listing_effect_usd as decimal(38, 6)) as listing_effect_usd,
     cast(coverage_effect_usd as decimal(38, 6)) as coverage_effect_usd,
+    has_ended,
     observed_hours,
+    carried_hours,
     expected_hours
 from four_effects

@@ -14,14 +14,15 @@ instrument_open_interest as (
     select * from {{ ref('int_open_interest_hourly') }}
 ),
 
-fresh_hours as (
+held_hours as (
     select
         exchange,
         symbol,
         date_trunc('day', as_of) as start_at,
-        count(*) as observed_hours
+        sum(case when is_fresh then 1 else 0 end) as observed_hours,
+        sum(case when is_fresh then 0 else 1 end) as carried_hours
     from instrument_open_interest
-    where is_fresh and as_of < (select bounds.last_hour_at from bounds)
+    where open_interest_usd is not null and as_of < (select bounds.last_hour_at from bounds)
     group by exchange, symbol, date_trunc('day', as_of)
 )
 
@@ -40,15 +41,17 @@ select
     closed.open_interest_usd as close_usd,
     opened.open_interest_base as open_base,
     closed.open_interest_base as close_base,
-    coalesce(fresh_hours.observed_hours, 0) as observed_hours,
+    coalesce(instruments.ends_at <= days.end_at, false) as has_ended,
+    coalesce(held_hours.observed_hours, 0) as observed_hours,
+    coalesce(held_hours.carried_hours, 0) as carried_hours,
     days.expected_hours
 from instruments
 cross join days
-left join fresh_hours
+left join held_hours
     on
-        instruments.exchange = fresh_hours.exchange
-        and instruments.symbol = fresh_hours.symbol
-        and days.start_at = fresh_hours.start_at
+        instruments.exchange = held_hours.exchange
+        and instruments.symbol = held_hours.symbol
+        and days.start_at = held_hours.start_at
 left join instrument_open_interest as opened
     on
         instruments.exchange = opened.exchange

@@ -6,63 +6,8 @@ stamps as (
     select * from {{ ref('int_stamps') }}
 ),
 
-open_interest as (
-    select * from {{ ref('stg_open_interest') }}
-),
-
-prices as (
-    select * from {{ ref('int_prices_hourly') }}
-),
-
--- the price of the observation's own moment, for exchanges that give only coins or only USD
 observations as (
-    select
-        instruments.exchange,
-        instruments.symbol,
-        instruments.asset,
-        instruments.contract_kind,
-        open_interest.observed_at,
-        open_interest.open_interest_base as base,
-        open_interest.open_interest_usd as usd,
-        open_interest.open_interest_contracts * instruments.contract_size as face,
-        prices.close
-    from open_interest
-    inner join instruments
-        on open_interest.exchange = instruments.exchange and open_interest.symbol = instruments.symbol
-    left join prices
-        on
-            open_interest.exchange = prices.exchange
-            and open_interest.symbol = prices.symbol
-            and date_trunc('hour', open_interest.observed_at) = prices.as_of
-),
-
-sized as (
-    select
-        exchange,
-        symbol,
-        asset,
-        observed_at,
-        contract_kind,
-        close,
-        case contract_kind
-            when 'inverse' then coalesce(face, usd, base * close)
-            else coalesce(base, usd / close, face)
-        end as quantity,
-        case contract_kind when 'inverse' then coalesce(base, face / close, usd / close) end as inverse_base,
-        usd
-    from observations
-),
-
-valued as (
-    select
-        exchange,
-        symbol,
-        asset,
-        observed_at,
-        quantity,
-        case contract_kind when 'inverse' then quantity else coalesce(usd, quantity * close) end as usd,
-        case contract_kind when 'inverse' then inverse_base else quantity end as base
-    from sized
+    select * from {{ ref('int_open_interest_observations') }}
 ),
 
 instrument_stamps as (
@@ -76,22 +21,28 @@ instrument_stamps as (
 
 stamped as (
     select
-        valued.exchange,
-        valued.symbol,
-        valued.asset,
+        observations.exchange,
+        observations.symbol,
+        observations.asset,
         instrument_stamps.as_of,
-        valued.observed_at,
-        {{ coins('valued.quantity') }} as quantity,
-        case when valued.quantity > 0 then valued.usd / valued.quantity end as price,
-        {{ usd('valued.usd') }} as open_interest_usd,
-        {{ coins('valued.base') }} as open_interest_base
+        observations.observed_at,
+        observations.quantity,
+        observations.price,
+        observations.open_interest_usd,
+        observations.open_interest_base
     from instrument_stamps
-    asof inner join valued
+    asof inner join observations
         on
-            instrument_stamps.exchange = valued.exchange
-            and instrument_stamps.symbol = valued.symbol
-            and instrument_stamps.as_of >= valued.observed_at
-    where valued.observed_at >= instrument_stamps.as_of - interval 2 hour
+            instrument_stamps.exchange = observations.exchange
+            and instrument_stamps.symbol = observations.symbol
+            and instrument_stamps.as_of >= observations.observed_at
+    where
+        observations.observed_at >= instrument_stamps.as_of - interval 2 hour
+        -- what a contract held before its end is nothing that it holds after it
+        and not (
+            coalesce(instrument_stamps.as_of >= observations.ends_at, false)
+            and coalesce(observations.observed_at < observations.ends_at, false)
+        )
 )
 
 select

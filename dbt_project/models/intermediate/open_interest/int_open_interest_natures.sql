@@ -1,4 +1,4 @@
--- Listing must be shown, not guessed. Began: nothing of the instrument is known from before, it was asked for in the
+-- Listing must be shown, not guessed. Ended: the exchange said so. Began: nothing of the instrument is known from before, it was asked for in the
 -- hour before the start (answered complete or unavailable, not failed), and its exchange did answer for another one
 -- then, so it isn't the exchange's memory that ends there. Ceased: nothing is known from after, its exchange answered
 -- for another one at the end, and either it was asked for in the hour before with a complete receipt, or the exchange
@@ -45,6 +45,7 @@ proven as (
         instrument_ends.period_start_date,
         instrument_ends.open_usd is not null as is_opened,
         instrument_ends.close_usd is not null as is_closed,
+        instrument_ends.has_ended,
         instrument_sightings.first_seen_at >= instrument_ends.start_at
         and asked_at_start.state in ('complete', 'unavailable')
         and answered_at_start.as_of is not null as has_begun,
@@ -84,6 +85,7 @@ select
     symbol,
     period_start_date,
     case
+        when has_ended and (is_opened or is_closed) then 'listing'
         when is_opened and is_closed then 'split'
         when is_closed and has_begun or is_opened and has_ceased then 'listing'
         when is_opened or is_closed then 'coverage'

@@ -48,7 +48,7 @@ evidence as (
         exchange,
         symbol,
         min(period_start_at) as first_at,
-        max(period_start_at) + interval 1 hour as last_at
+        max(period_start_at + period_hours * interval 1 hour) as last_at
     from liquidation_totals
     group by exchange, symbol
     union all

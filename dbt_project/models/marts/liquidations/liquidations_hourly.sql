@@ -9,7 +9,6 @@ asset_liquidations as (
         asset,
         sum(long_usd) as long_usd,
         sum(short_usd) as short_usd,
-        sum(long_usd + short_usd) as total_usd,
         sum(events) as events,
         max(largest_usd) as largest_usd,
         {{ worst_completeness('completeness') }} as completeness,
@@ -25,7 +24,11 @@ select
     asset,
     cast(long_usd as decimal(38, 6)) as long_usd,
     cast(short_usd as decimal(38, 6)) as short_usd,
-    cast(total_usd as decimal(38, 6)) as total_usd,
+    cast(
+        case
+            when coalesce(long_usd, short_usd) is not null then coalesce(long_usd, 0) + coalesce(short_usd, 0)
+        end as decimal(38, 6)
+    ) as total_usd,
     cast(events as bigint) as events,
     cast(largest_usd as decimal(38, 6)) as largest_usd,
     completeness,

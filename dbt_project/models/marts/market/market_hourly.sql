@@ -10,8 +10,8 @@ market as (
     select * from {{ ref('int_market_hourly') }}
 ),
 
-peaks as (
-    select * from {{ ref('int_panel_peaks') }}
+open_interest_index as (
+    select * from {{ ref('int_open_interest_index') }}
 ),
 
 -- the price effect is rounded once and the position effect is what remains; a quantity of zero has no price to move
@@ -152,17 +152,18 @@ final as (
         cast(windows.open_interest_start_28d_usd as decimal(38, 6)) as open_interest_start_28d_usd,
         cast(windows.price_effect_28d_end_to_end_usd as decimal(38, 6)) as price_effect_28d_end_to_end_usd,
         cast(windows.position_effect_28d_end_to_end_usd as decimal(38, 6)) as position_effect_28d_end_to_end_usd,
-        cast(peaks.fall_from_peak_28d_ratio as double) as fall_from_peak_28d_ratio,
-        cast(peaks.fall_from_peak_90d_ratio as double) as fall_from_peak_90d_ratio,
-        cast(peaks.fall_from_peak_all_ratio as double) as fall_from_peak_all_ratio,
-        peaks.peak_at,
-        peaks.panel_since_at,
-        coalesce(peaks.panel, []) as panel,
+        cast(open_interest_index.fall_from_peak_28d_ratio as double) as fall_from_peak_28d_ratio,
+        cast(open_interest_index.fall_from_peak_90d_ratio as double) as fall_from_peak_90d_ratio,
+        cast(open_interest_index.fall_from_peak_all_ratio as double) as fall_from_peak_all_ratio,
+        open_interest_index.peak_at,
+        open_interest_index.index_since_at,
+        coalesce(open_interest_index.panel, []) as panel,
         coalesce(windows.price_panel, []) as price_panel,
         cast(windows.instruments as bigint) as instruments
     from windows
     inner join market on windows.as_of = market.as_of and windows.asset = market.asset
-    left join peaks on windows.as_of = peaks.as_of and windows.asset = peaks.asset
+    left join open_interest_index
+        on windows.as_of = open_interest_index.as_of and windows.asset = open_interest_index.asset
     left join all_returns on windows.as_of = all_returns.as_of and windows.asset = all_returns.asset
 )
 

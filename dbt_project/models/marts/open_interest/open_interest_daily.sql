@@ -6,20 +6,8 @@ instrument_days as (
     select * from {{ ref('int_open_interest_daily') }}
 ),
 
-instrument_open_interest as (
-    select * from {{ ref('int_open_interest_hourly') }}
-),
-
--- stocks of one moment may be added, stocks of different moments may not
-asset_stamps as (
-    select
-        exchange,
-        asset,
-        as_of,
-        sum(open_interest_usd) as usd,
-        sum(open_interest_base) as base
-    from instrument_open_interest
-    group by exchange, asset, as_of
+asset_moments as (
+    select * from {{ ref('int_open_interest_moments') }}
 ),
 
 asset_days as (
@@ -38,49 +26,69 @@ asset_days as (
         sum(listing_effect_usd) as listing_effect_usd,
         sum(coverage_effect_usd) as coverage_effect_usd,
         count(*) as instruments,
-        count(open_usd) + count(close_usd) as ends,
+        sum(case when open_usd is null then 1 else 0 end)
+        + sum(case when close_usd is null and not has_ended then 1 else 0 end) as ends_lacking,
         sum(observed_hours) as observed_hours,
+        sum(carried_hours) as carried_hours,
         sum(expected_hours) as expected_hours
     from instrument_days
     group by period_start_date, start_at, end_at, exchange, asset
 ),
 
 -- both stamps belong to a day, so a midnight belongs to two
+moments_of_days as (
+    select
+        *,
+        date_trunc('day', observed_at) as start_at
+    from asset_moments
+    union all
+    select
+        *,
+        observed_at - interval 1 day as start_at
+    from asset_moments
+    where observed_at = date_trunc('day', observed_at)
+),
+
 day_ranges as (
     select
         asset_days.period_start_date,
         asset_days.exchange,
         asset_days.asset,
-        max(asset_stamps.usd) as high_usd,
-        min(asset_stamps.usd) as low_usd,
-        {{ usd('avg(asset_stamps.usd)') }} as mean_usd,
-        max(asset_stamps.base) as high_base,
-        min(asset_stamps.base) as low_base,
-        {{ coins('avg(asset_stamps.base)') }} as mean_base,
-        count(asset_stamps.usd) as observations
+        {% for unit in ["usd", "base"] -%}
+            max(moments_of_days.{{ unit }}) as high_{{ unit }},
+            min(moments_of_days.{{ unit }}) as low_{{ unit }},
+            avg(moments_of_days.{{ unit }}) as mean_{{ unit }},
+            count(moments_of_days.{{ unit }}) as observations_{{ unit }},
+        {% endfor -%}
+        coalesce(bool_or(moments_of_days.is_lower_bound), false) as is_lower_bound,
+        coalesce(bool_or(moments_of_days.observed_at = asset_days.start_at), false) as is_open_observed
     from asset_days
-    left join asset_stamps
+    left join moments_of_days
         on
-            asset_days.exchange = asset_stamps.exchange
-            and asset_days.asset = asset_stamps.asset
-            and asset_stamps.as_of between asset_days.start_at and asset_days.end_at
+            asset_days.exchange = moments_of_days.exchange
+            and asset_days.asset = moments_of_days.asset
+            and asset_days.start_at = moments_of_days.start_at
+            and asset_days.end_at >= moments_of_days.observed_at
     group by asset_days.period_start_date, asset_days.exchange, asset_days.asset
 )
 
+-- an open that was carried over from before the day is a value of the day, though not an observation of it
 select
     asset_days.period_start_date,
     asset_days.exchange,
     asset_days.asset,
-    cast(asset_days.open_usd as decimal(38, 6)) as open_usd,
-    cast(day_ranges.high_usd as decimal(38, 6)) as high_usd,
-    cast(day_ranges.low_usd as decimal(38, 6)) as low_usd,
-    cast(asset_days.close_usd as decimal(38, 6)) as close_usd,
-    day_ranges.mean_usd,
-    cast(asset_days.open_base as decimal(38, 12)) as open_base,
-    cast(day_ranges.high_base as decimal(38, 12)) as high_base,
-    cast(day_ranges.low_base as decimal(38, 12)) as low_base,
-    cast(asset_days.close_base as decimal(38, 12)) as close_base,
-    day_ranges.mean_base,
+    {% for unit, type in [("usd", "decimal(38, 6)"), ("base", "decimal(38, 12)")] -%}
+        cast(asset_days.open_{{ unit }} as {{ type }}) as open_{{ unit }},
+        cast(
+            greatest(day_ranges.high_{{ unit }}, asset_days.open_{{ unit }}, asset_days.close_{{ unit }}) as {{ type }}
+        ) as high_{{ unit }},
+        cast(
+            least(day_ranges.low_{{ unit }}, asset_days.open_{{ unit }}, asset_days.close_{{ unit }}) as {{ type }}
+        ) as low_{{ unit }},
+        cast(asset_days.close_{{ unit }} as {{ type }}) as close_{{ unit }},
+        {% if unit == "usd" %}{{ usd('day_ranges.mean_usd') }}{% else %}{{ coins('day_ranges.mean_base') }}{% endif %}
+            as mean_{{ unit }},
+    {% endfor -%}
     cast(asset_days.close_usd - asset_days.open_usd as decimal(38, 6)) as change_usd,
     {% for effect in ["price", "position", "listing", "coverage"] %}
         cast(
@@ -89,14 +97,18 @@ select
             end as decimal(38, 6)
         ) as {{ effect }}_effect_usd,
     {% endfor %}
-    cast(day_ranges.observations as bigint) as observations,
+    cast(day_ranges.observations_usd as bigint) as observations,
+    cast(day_ranges.observations_base as bigint) as observations_base,
+    day_ranges.is_open_observed,
+    cast(asset_days.carried_hours as bigint) as carried_hours,
     cast(asset_days.observed_hours as bigint) as observed_hours,
     cast(asset_days.expected_hours as bigint) as expected_hours,
     cast(asset_days.instruments as bigint) as instruments,
     cast(asset_days.observed_hours as double) / asset_days.expected_hours as observed_ratio,
     {{ is_closed('asset_days.period_start_date', 'day', 'bounds.as_of') }}
     and asset_days.observed_hours = asset_days.expected_hours
-    and asset_days.ends = 2 * asset_days.instruments as is_complete
+    and asset_days.ends_lacking = 0 as is_complete,
+    asset_days.ends_lacking > 0 or day_ranges.is_lower_bound as is_lower_bound
 from asset_days
 inner join day_ranges
     on
