@@ -8,6 +8,7 @@ The rooms of this house, in the order in which a figure walks through them:
 - `contracts`     the border: data_contracts/*.yml as pandera schemas, bad rows quarantined
 - `coverage`      receipts: which hours were really observed
 - `lake`          where data lives: files, raw facts, what dbt reads of what is declared, publishing
+- `listing`       what an exchange lists, held against what it listed before
 - `ingest`        from an answer, or a file, to raw facts and a receipt
 - `manifest`      dbt's manifest, from which Dagster learns the models
 - `score`         panels, ranks and what they add up to: frames in and frames out

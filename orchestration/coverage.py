@@ -16,8 +16,8 @@ COLUMNS = [*KEY, "state", "reason"]
 
 NOTHING_BEFORE = "nothing before the first row: not listed yet, or older than the exchange keeps"
 NO_ROW = "the exchange returned no row for it"
-NO_SETTLEMENT = "no settlement for the longest interval there is, 8 hours"
 NO_ROWS = "the exchange returned no rows for the range asked"
+NO_SETTLEMENT = "the exchange returned no settlement in the 8 hours before it"
 FORGOTTEN = "older than the oldest event that the exchange still returns, so quiet and forgotten look alike"
 
 
@@ -38,19 +38,22 @@ def series_states(stamps: pd.Series, start: datetime, end: datetime, has_begun: 
     return states
 
 
-def funding_states(stamps: pd.Series, start: datetime, end: datetime) -> pd.DataFrame:
+def funding_states(stamps: pd.Series, start: datetime, end: datetime, has_begun: bool = False) -> pd.DataFrame:
     """Like `series_states` for settlements, which come every 1 to 8 hours: observed from the first one on.
 
-    What is due by the longest interval and doesn't come leaves a gap, up to the next settlement or the end.
+    A settlement holds for one longest interval. Later hours without another are `partial`: whether the feed stopped or
+    the exchange settled, nobody has seen.
     """
+    hours = _hours(start, end)
     settled = pd.DatetimeIndex(stamps).floor("h").sort_values()
-    first = settled.min() if len(settled) else None
-    observed_from = start if first is not None and first - LONGEST_FUNDING_INTERVAL < pd.Timestamp(start) else first
-    states = event_states(observed_from, start, end, NO_ROWS if first is None else NOTHING_BEFORE)
-    if first is not None:
-        place = settled.searchsorted(states.index, side="right") - 1
-        is_late = (place >= 0) & (states.index >= settled[place.clip(0)] + LONGEST_FUNDING_INTERVAL)
-        states.loc[is_late] = ("partial", NO_SETTLEMENT)
+    if settled.empty:
+        return _states(hours, "partial", NO_SETTLEMENT) if has_begun else _states(hours, "unavailable", NO_ROWS)
+    latest = settled.searchsorted(hours, side="right") - 1
+    age = pd.Series(hours - settled[latest.clip(0)], index=hours)
+    states = _states(hours, "complete", None)
+    states.loc[age >= LONGEST_FUNDING_INTERVAL] = ("partial", NO_SETTLEMENT)
+    if settled[0] - LONGEST_FUNDING_INTERVAL >= pd.Timestamp(start):
+        states.loc[hours < settled[0]] = ("partial", NO_SETTLEMENT) if has_begun else ("unavailable", NOTHING_BEFORE)
     return states
 
 
@@ -62,6 +65,14 @@ def event_states(
     states = _states(hours, "complete", None)
     unseen = hours < pd.Timestamp(observed_from) if observed_from is not None else pd.Series(True, index=hours)
     states.loc[unseen] = ("unavailable", reason)
+    return states
+
+
+def until(states: pd.DataFrame, ends_at: pd.Timestamp) -> pd.DataFrame:
+    """States by hour of a contract that ends: from its end on nothing can be observed. Its last hour may be whole."""
+    is_over = states.index >= ends_at.ceil("h")
+    is_cut = (states.index >= ends_at.floor("h")) & (states["state"] != "complete").to_numpy()
+    states.loc[is_over | is_cut, ["state", "reason"]] = ("unavailable", f"ended at {ends_at:%Y-%m-%d %H:%M}")
     return states
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import contracts, coverage, listings, planning, universe
+from orchestration import contracts, coverage, planning, universe
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import FetchFailed, origin
-from orchestration.exchanges.fetch import earliest, fetch_listing, fetch_pages
-from orchestration.lake import facts
+from orchestration.exchanges.fetch import TIMES, earliest, fetch_pages
+from orchestration.lake import facts, instruments
+from orchestration.listing import read_listing
 
 if TYPE_CHECKING:
     from orchestration.exchanges.client import Client
@@ -39,7 +40,8 @@ class Fetch:
     """What one fetch needs: an exchange's ccxt client, and what to ask for over [start, end).
 
     The exchange is asked what it lists of the `watched` assets, and for `datasets` of `assets`, which are some of them.
-    `now` is the as-of clock, `show` hears how far it is.
+    `contracts` are its own names of contracts that it is known not to list any more. `now` is the as-of clock, `show`
+    hears how far it is.
     """
 
     client: "Client"
@@ -50,6 +52,7 @@ class Fetch:
     start: datetime
     end: datetime
     now: datetime
+    contracts: tuple[str, ...] = ()
     show: Callable[[Progress], None] = lambda progress: None
 
     @property
@@ -62,7 +65,7 @@ class Fetch:
 class Outcome:
     """What became of a dataset: rows written and quarantined, hours not observed by reason, failures by reason.
 
-    `asked` are the ranges that it was asked for.
+    `asked` are the ranges that it was asked for; `warnings` are for whoever decides what is watched.
     """
 
     written: facts.Written = field(default_factory=facts.Written)
@@ -70,6 +73,7 @@ class Outcome:
     notes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+    warnings: tuple[str, ...] = ()
 
     def __add__(self, other: "Outcome") -> "Outcome":
         return Outcome(
@@ -78,6 +82,7 @@ class Outcome:
             dict(Counter(self.notes) + Counter(other.notes)),
             sorted({*self.failures, *other.failures}),
             self.asked + other.asked,
+            self.warnings + other.warnings,
         )
 
 
@@ -89,23 +94,25 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     had arrived before is kept.
     """
     facts.prepare(fetch.home)
-    outcomes = {"instruments": _keep_listing(fetch)}
-    failure = next(iter(outcomes["instruments"].failures), None)
-    listed = _known(fetch, is_out_of_reach=failure is not None)
+    outcomes, unread, failure = _keep_listing(fetch)
+    listed = _instruments(fetch.home, fetch.client.id, fetch.assets)
+    for symbol in unread:  # what was expected stands in for what can't be asked
+        if symbol not in set(listed["symbol"]):
+            listed.loc[len(listed), "symbol"] = symbol
     groups = declared()[fetch.client.id].groups
     if only_missing:
         spans = plan(fetch.home, fetch.client.id, fetch.assets, fetch.now)
     else:
         spans = [planning.Span(group, tuple(listed["symbol"]), fetch.start, fetch.end) for group in groups]
     for group in groups:
-        failures: dict[str, str] = {}  # what failed is not asked again: a run whose oldest range lacks has no answer
+        failures = dict(unread)  # what failed is not asked again: a run whose oldest range lacks has no answer
         datasets = tuple(dataset for dataset in group if dataset in fetch.datasets)
         outcomes |= {dataset: Outcome() for dataset in datasets}
         for span in spans:
-            instruments = listed[listed["symbol"].isin(span.symbols)]
-            if span.datasets == group and datasets and not instruments.empty:
+            asked = listed[listed["symbol"].isin(span.symbols)]
+            if span.datasets == group and datasets and not asked.empty:
                 part = replace(fetch, start=span.start, end=span.end)
-                fetched, failure = _fetch_group(part, instruments, datasets, failures, failure)
+                fetched, failure = _fetch_group(part, asked, datasets, failures, failure)
                 outcomes |= {dataset: outcomes[dataset] + outcome for dataset, outcome in fetched.items()}
     return outcomes
 
@@ -121,8 +128,7 @@ def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> l
     an_hour_ago = now - timedelta(hours=1)  # a home that begins just after midnight begins with the day that has hours
     since = an_hour_ago if fetched.empty else fetched["start_at"].min().to_pydatetime()
     receipts = receipts[receipts["exchange"] == exchange]
-    listed = facts.read_raw(home, "instruments", f"exchange = '{exchange}'").sort_values("valid_from")
-    listed = listed[listed["asset"].isin(assets)]
+    listed = _instruments(home, exchange, assets)
     ends = {row.symbol: None if pd.isna(row.ends_at) else row.ends_at for row in listed.itertuples()}
     unlisted = set(receipts.loc[receipts["dataset"] == "instruments", "symbol"])
     for asset in set(assets) - set(listed["asset"]):
@@ -131,46 +137,41 @@ def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> l
     return planning.missing(exchange, receipts, ends, since, now)
 
 
-def _keep_listing(fetch: Fetch) -> Outcome:
-    """Writes what the exchange lists of the watched assets and what is gone, and receipts of what it doesn't list."""
-    exchange = fetch.client.id
-    try:
-        listed, near, is_listing = fetch_listing(fetch.client, fetch.watched)
-    except FetchFailed as failure:
-        return Outcome(failures=[str(failure)])
-    stored = facts.read_raw(fetch.home, "instruments", f"exchange = '{exchange}'")
-    if not is_listing and not stored.empty:
-        return Outcome(failures=[f"{exchange}: instruments: lists none of those it listed before"])
-    rows = listings.versions(listed, stored, fetch.watched, fetch.now)
-    outcome = Outcome(written=_write_good(fetch, "instruments", rows)[0])
-    today = pd.Timestamp(fetch.now).floor("D")
-    for asset in sorted(set(fetch.watched) - set(listed["asset"]) - set(stored["asset"])):
-        reason = f"{exchange} does not list it"
-        if asset in near:
-            reason = f"{exchange} lists {near[asset]}, which is no perpetual in USDT that we know how to read"
-        symbol = universe.expected_symbol(asset)
-        states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
-        _leave_receipts(fetch, coverage.receipts(exchange, "instruments", symbol, states))
-        outcome.notes[f"{symbol}: {reason}"] = len(states)
-    return outcome
+def _keep_listing(fetch: Fetch) -> tuple[dict[str, Outcome], dict[str, str], str | None]:
+    """Writes what the exchange lists, and a receipt `unavailable` for what it doesn't list.
 
-
-def _known(fetch: Fetch, is_out_of_reach: bool) -> pd.DataFrame:
-    """The instruments to ask for: what is listed of the assets, and what was; see `listings.latest`.
-
-    Of an exchange that is out of reach, what was expected stands in for what was never seen.
+    Returns the outcome of `instruments`; symbols that can't be read, with the reason; and why the listing isn't known.
     """
-    known = listings.latest(facts.read_raw(fetch.home, "instruments", f"exchange = '{fetch.client.id}'"))
-    known = known[known["asset"].isin(fetch.assets)]
-    if is_out_of_reach:
-        unseen = [universe.expected_symbol(asset) for asset in fetch.assets if asset not in set(known["asset"])]
-        known = pd.concat([known, pd.DataFrame({"symbol": unseen}, dtype="object")], ignore_index=True)
-    return known
+    try:
+        listed = read_listing(fetch.client, fetch.home, fetch.watched, fetch.contracts, fetch.now)
+    except FetchFailed as failure:
+        known = set(_instruments(fetch.home, fetch.client.id, fetch.assets)["asset"])
+        unread = [universe.expected_symbol(asset) for asset in fetch.assets if asset not in known]
+        return {"instruments": Outcome(failures=[f"{failure}"])}, dict.fromkeys(unread, f"{failure}"), f"{failure}"
+    written, quarantined, good = _write_good(fetch, "instruments", listed.terms)
+    today = pd.Timestamp(fetch.now).floor("D")
+    for symbol, reason in sorted(listed.why.items()):
+        states = coverage.uniform_states("unavailable", reason, today, today + timedelta(days=1))
+        _leave_receipts(fetch, coverage.receipts(fetch.client.id, "instruments", symbol, states))
+    refused = listed.terms[~listed.terms["symbol"].isin(good["symbol"]) & listed.terms["asset"].isin(fetch.assets)]
+    known = set(_instruments(fetch.home, fetch.client.id, fetch.assets)["symbol"])
+    reason = f"{fetch.client.id}: instruments: its terms can't be read"
+    illegible = {symbol: reason for symbol in refused["symbol"] if symbol not in known}
+    notes = {f"{symbol}: {reason}": 24 for symbol, reason in listed.why.items()}
+    failures = [f"{reason}: {', '.join(sorted(illegible))}"] if illegible else []
+    return {"instruments": Outcome(written, quarantined, notes, failures, warnings=listed.warnings)}, illegible, None
+
+
+def _instruments(home: Path, exchange: str, assets: tuple[str, ...]) -> pd.DataFrame:
+    """What can be asked of an exchange: the last version of every contract, with all `versions` of its size."""
+    versions = instruments.read_versions(home, exchange, assets)
+    last = instruments.latest(versions)
+    return last.assign(versions=last["symbol"].map(instruments.sizes(versions)).astype("object"))
 
 
 def _fetch_group(
     fetch: Fetch,
-    instruments: pd.DataFrame,
+    listed: pd.DataFrame,
     datasets: tuple[str, ...],
     failures: dict[str, str],
     out_of_reach: str | None,
@@ -181,33 +182,33 @@ def _fetch_group(
     """
     outcomes = {dataset: Outcome(asked=[(fetch.start, fetch.last)]) for dataset in datasets}
     if out_of_reach:
-        failures |= {symbol: out_of_reach for symbol in instruments["symbol"] if symbol not in failures}
-    ends = {row.symbol: row.ends_at for row in instruments.itertuples() if not pd.isna(row.ends_at)}
-    refused: dict[str, str] = {}
+        failures |= {symbol: out_of_reach for symbol in listed["symbol"] if symbol not in failures}
+    contracts = listed.to_dict("records")
+    silent: dict[str, str] = {}  # ended contracts that the exchange no longer answers for
     seen: dict[tuple[str, str], list[pd.Series]] = {}
     events_from: dict[str, datetime | None] = {}
-    for chunk in _chunks(fetch.start, fetch.last):
+    for start, end in _chunks(fetch.start, fetch.last):
         frames: dict[str, list[pd.DataFrame]] = {dataset: [] for dataset in datasets}
-        for instrument in instruments.to_dict("records"):
-            symbol = instrument["symbol"]
-            end = min(chunk[1], ends.get(symbol, chunk[1]))
-            if symbol in failures or symbol in refused or chunk[0] >= end:
+        for contract in contracts:
+            symbol, ends_at = contract["symbol"], contract.get("ends_at")
+            last = end if pd.isna(ends_at) else min(end, ends_at.ceil("h").to_pydatetime())
+            if symbol in failures or symbol in silent or last <= start:
                 continue
             try:
-                for page in fetch_pages(fetch.client, datasets, instrument, chunk[0], end, fetch.now):
+                for page in fetch_pages(fetch.client, datasets, contract, start, last, fetch.now):
                     for dataset, frame in page.frames.items():
                         frames[dataset].append(frame)
-                    if events_from.get(symbol) is None or (page.covered_from and page.covered_from > chunk[0]):
+                    if events_from.get(symbol) is None or (page.covered_from and page.covered_from > start):
                         events_from[symbol] = page.covered_from
             except FetchFailed as failure:
-                if failure.refuses_symbol and symbol in ends and ends[symbol] <= fetch.now:
-                    refused[symbol] = str(failure)  # an exchange may forget what has ended
+                if failure.refuses_symbol and not pd.isna(ends_at) and ends_at <= pd.Timestamp(fetch.now):
+                    silent[symbol] = f"ended at {ends_at:%Y-%m-%d %H:%M}, and no longer answered for: {failure}"
                     continue
                 failures[symbol] = str(failure)
                 if not failure.concerns_symbol:
                     out_of_reach = str(failure)
-                    failures |= {symbol: out_of_reach for symbol in instruments["symbol"] if symbol not in failures}
-            fetch.show(Progress(datasets, symbol, (chunk[1] - fetch.start) / timedelta(hours=1)))
+                    failures |= {symbol: out_of_reach for symbol in listed["symbol"] if symbol not in failures}
+            fetch.show(Progress(datasets, symbol, (end - fetch.start) / timedelta(hours=1)))
         for dataset, parts in frames.items():
             if parts:
                 rows = pd.concat(parts, ignore_index=True)
@@ -215,38 +216,36 @@ def _fetch_group(
                 outcomes[dataset].written += written
                 outcomes[dataset].quarantined += quarantined
                 for symbol, kept in good.groupby("symbol"):
-                    seen.setdefault((dataset, symbol), []).append(kept[contracts.contract(dataset).time])
+                    seen.setdefault((dataset, symbol), []).append(kept[TIMES[dataset]])
     for dataset in datasets:
-        stamps = {symbol: seen.get((dataset, symbol), []) for symbol in instruments["symbol"]}
-        outcomes[dataset].notes = _account_for(fetch, dataset, stamps, events_from, failures, refused, ends)
-        outcomes[dataset].failures = sorted(
-            {failures[symbol] for symbol in instruments["symbol"] if symbol in failures}
-        )
+        outcomes[dataset].notes = _account_for(fetch, dataset, contracts, seen, events_from, failures, silent)
+        outcomes[dataset].failures = sorted({failures[symbol] for symbol in listed["symbol"] if symbol in failures})
     return outcomes, out_of_reach
 
 
 def _account_for(
     fetch: Fetch,
     dataset: str,
-    stamps: dict[str, list[pd.Series]],
+    contracts: list[dict],
+    seen: dict[tuple[str, str], list[pd.Series]],
     events_from: dict[str, datetime | None],
     failures: dict[str, str],
-    refused: dict[str, str],
-    ends: dict[str, pd.Timestamp],
+    silent: dict[str, str],
 ) -> dict[str, int]:
     """Leaves the receipts of a dataset, given what came by symbol; returns the hours not observed by their reason."""
     receipts, notes = [pd.DataFrame(columns=coverage.COLUMNS)], {}
     begun = _begun(fetch, dataset)
-    for symbol, parts in stamps.items():
+    for contract in contracts:
+        symbol, ends_at = contract["symbol"], contract.get("ends_at")
+        parts = seen.get((dataset, symbol))
         came = pd.concat(parts) if parts else pd.Series(dtype="datetime64[us, UTC]")
         states = _states(fetch, dataset, came, events_from.get(symbol), symbol in begun)
         if symbol in failures:
             states.loc[states["state"] != "complete", ["state", "reason"]] = ("failed", failures[symbol])
-        if symbol in refused:
-            states.loc[states["state"] != "complete", ["state", "reason"]] = ("unavailable", refused[symbol])
-        if symbol in ends:
-            ended = f"the contract ended at {ends[symbol]:%Y-%m-%d %H:%M} UTC"
-            states.loc[states.index >= ends[symbol], ["state", "reason"]] = ("unavailable", ended)
+        elif symbol in silent:
+            states.loc[states["state"] != "complete", ["state", "reason"]] = ("unavailable", silent[symbol])
+        if not pd.isna(ends_at):
+            states = coverage.until(states, ends_at)
         receipts.append(coverage.receipts(fetch.client.id, dataset, symbol, states))
         for reason, hours in states["reason"].dropna().value_counts().items():
             notes[f"{symbol}: {reason}"] = int(hours)
@@ -304,7 +303,7 @@ def _states(
     if dataset == "liquidations":
         states = coverage.event_states(events_from, fetch.start, fetch.last)
     elif dataset == "funding_rates":
-        states = coverage.funding_states(stamps, fetch.start, fetch.last)
+        states = coverage.funding_states(stamps, fetch.start, fetch.last, has_begun)
     else:
         states = coverage.series_states(stamps, fetch.start, fetch.last, has_begun)
     depth = declared()[fetch.client.id].feeds[dataset].depth
@@ -315,9 +314,24 @@ def _states(
 
 def _write_good(fetch: Fetch, dataset: str, rows: pd.DataFrame) -> tuple[facts.Written, int, pd.DataFrame]:
     good, refused = contracts.validate(rows, dataset, fetch.now)
+    if dataset == "funding_rates":
+        good = _with_known_intervals(fetch, good)
     facts.quarantine(fetch.home, dataset, refused, "rest", fetch.now)
     written = facts.write(fetch.home, dataset, good, "rest", fetch.now, origin=origin(fetch.client))
     return written, len(refused), good
+
+
+def _with_known_intervals(fetch: Fetch, settled: pd.DataFrame) -> pd.DataFrame:
+    """An interval that is known stays known, though the settlement before is no longer returned."""
+    blank = settled[settled["interval_hours"].isna()]
+    if blank.empty:
+        return settled
+    moments = ", ".join(f"timestamptz '{moment}'" for moment in blank["funded_at"].unique())
+    same = f"exchange = '{fetch.client.id}' and interval_hours is not null and funded_at in ({moments})"
+    held = facts.read_raw(fetch.home, "funding_rates", same).set_index(["symbol", "funded_at"])["interval_hours"]
+    keys = pd.MultiIndex.from_frame(blank[["symbol", "funded_at"]])
+    known = pd.Series(held.reindex(keys).to_numpy(), index=blank.index)
+    return settled.assign(interval_hours=settled["interval_hours"].fillna(known))
 
 
 def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from orchestration.exchanges import declaration, declared
+from orchestration.exchanges.tickers import coin
 
 DATASETS = declaration.DATASETS
 RAW_DATASETS = (*DATASETS, "coverage")
@@ -39,7 +40,10 @@ class Stabilisation(_Strict):
 
 
 class Universe(_Strict):
-    """The universe file; every key is optional and an unknown one is refused."""
+    """The universe file; every key is optional and an unknown one is refused.
+
+    `contracts` are contracts, by exchange and in its own names, that it still answers for but no longer lists.
+    """
 
     assets: tuple[str, ...] = ("BTC", "ETH", "SOL", "XRP", "BNB")
     exchanges: tuple[str, ...] = EXCHANGES
@@ -48,11 +52,38 @@ class Universe(_Strict):
     support_levels: dict[str, tuple[float, ...]] = {"BTC": (75_000, 70_000)}
     stabilisation: Stabilisation = Stabilisation()
     keep_published_days: int = Field(default=30, ge=0)
+    contracts: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def watched_assets(self) -> tuple[str, ...]:
+        """`assets`, and the coins of `contracts` that are none of them."""
+        named = [asset for exchange in self.contracts for _, asset in self.named(exchange)]
+        return tuple(dict.fromkeys([*self.assets, *named]))
+
+    def named(self, exchange: str) -> list[tuple[str, str]]:
+        """(symbol, asset) of the contracts that are named for an exchange."""
+        tickers = [name.removesuffix(declared()[exchange].suffix) for name in self.contracts.get(exchange, ())]
+        coins = [coin(ticker, self.assets)[0] for ticker in tickers]
+        return [
+            (expected_symbol(ticker), asset if asset in self.assets else coin(ticker)[0])
+            for ticker, asset in zip(tickers, coins, strict=True)
+        ]
 
     @field_validator("exchanges")
     @classmethod
     def _known_exchanges(cls, exchanges: tuple[str, ...]) -> tuple[str, ...]:
         return check_names("exchange", exchanges, tuple(declared()))
+
+    @field_validator("contracts")
+    @classmethod
+    def _named_as_exchanges_do(cls, contracts: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        check_names("exchange", tuple(contracts), tuple(declared()))
+        for exchange, names in contracts.items():
+            suffix = declared()[exchange].suffix
+            for name in names:
+                if not name.endswith(suffix) or not name.removesuffix(suffix).isalnum():
+                    raise ValueError(f"{name!r} is no perpetual of {exchange} such as BTC{suffix}")
+        return contracts
 
     @field_validator("assets", "exchanges")
     @classmethod
@@ -98,5 +129,5 @@ def check_names(kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> tu
 
 
 def expected_symbol(asset: str) -> str:
-    """ccxt's unified symbol of the linear perpetual that we watch."""
+    """ccxt's unified symbol of an asset's linear perpetual, where nothing is known of what an exchange lists."""
     return f"{asset}/USDT:USDT"

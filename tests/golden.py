@@ -4,7 +4,8 @@
 the exchange sends them), `expected` (rows of the dataset's contract without exchange and symbol; moments as text) and
 
 - of instruments: `assets` (what is asked for) and `native_ids` (how the exchange calls what is listed, in that order);
-- of every other dataset: `instrument`, its symbol and contract size (in coins);
+- of every other dataset: `instrument`, its symbol, contract size (in coins) and, if that has changed, `versions`:
+  pairs of the time from which a size holds and the size;
 - `refused_at_the_border`: how many of the rows the contract refuses, where that isn't 0.
 """
 
@@ -40,7 +41,9 @@ class Golden:
         readers = {"liquidations": module.liquidations} if hasattr(module, "liquidations") else {}
         for endpoint in module.ENDPOINTS:
             readers |= endpoint.datasets
-        return readers[self.holds["dataset"]](rows, {"exchange": self.exchange, **self.holds["instrument"]})
+        instrument = {"exchange": self.exchange, **self.holds["instrument"]}
+        versions = [(pd.Timestamp(since), size) for since, size in instrument.get("versions", ())]
+        return readers[self.holds["dataset"]](rows, instrument | {"versions": versions})
 
     def assert_read(self) -> None:
         """The reader makes exactly the expected rows, in this order."""

@@ -1,11 +1,14 @@
 """The command line refuses bad input in one line, with exit code 2 and nothing written."""
 
+import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from wire_server import hourly, speaking
 
 from orchestration import cli
 from orchestration.cli import terminal
@@ -105,3 +108,29 @@ def test_status_before_the_first_refresh_names_the_way_out_and_what_is_served(ru
     assert ended.returncode == 0
     assert "run `market-stress backfill`, then `market-stress refresh`" in ended.stdout
     assert "What the exchanges serve" in ended.stdout
+
+
+def test_backfill_says_what_was_stored_and_what_failed_when_one_asset_of_several_fails(tmp_path):
+    usual = {"contractType": "PERPETUAL", "status": "TRADING", "quoteAsset": "USDT", "marginAsset": "USDT"}
+    end = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def klines(query):
+        if query["symbol"] == "SRMUSDT":
+            return 400, {"code": -1122, "msg": "Invalid symbol status."}
+        return [[at, "2", "2", "2", "2", "1"] for at in hourly(query, "startTime", "endTime", end)]
+
+    (tmp_path / "universe.yml").write_text("assets: [SRM, BTC]\nexchanges: [binance]\n")
+    with speaking("binance") as wire:
+        wire.answers = {
+            "/fapi/v1/exchangeInfo": {"symbols": [{"symbol": f"{base}USDT", "baseAsset": base, **usual}
+                                                  for base in ("SRM", "BTC")]},
+            "/fapi/v1/klines": klines,
+        }  # fmt: skip
+        named = {"EXCHANGE_URL": wire.url, "UNIVERSE": f"{tmp_path}/universe.yml", "HOME": f"{tmp_path}/home"}
+        variables = os.environ | {f"MARKET_STRESS_{name}": value for name, value in named.items()}
+        words = [str(COMMAND), *ONE_DAY, "--dataset", "candles"]
+        ended = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 1
+    assert "candles 24 new, failed in part" in ended.stdout
+    assert "binance: candles of SRM/USDT:USDT: HTTP 400: -1122 Invalid symbol status" in ended.stderr
+    assert wire.times("/fapi/v1/klines", symbol="SRMUSDT") == 1

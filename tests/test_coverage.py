@@ -40,6 +40,20 @@ def test_funding_is_observed_between_settlements():
     assert told(coverage.funding_states(stamps(16), START, END)) == [(0, 16, "unavailable"), (16, 24, "complete")]
 
 
+def test_settlements_that_stop_are_partial_from_one_longest_interval_after_the_last_one():
+    assert told(coverage.funding_states(stamps(0, 8), START, END)) == [(0, 16, "complete"), (16, 24, "partial")]
+    assert told(coverage.funding_states(stamps(0, 1, 2), START, END)) == [(0, 10, "complete"), (10, 24, "partial")]
+
+
+def test_settlements_that_pause_are_partial_until_the_next_one():
+    states = coverage.funding_states(stamps(0, 4, 20), START, END)
+    assert told(states) == [(0, 12, "complete"), (12, 20, "partial"), (20, 24, "complete")]
+
+
+def test_day_without_a_settlement_is_a_hole_once_the_series_has_begun():
+    assert told(coverage.funding_states(stamps(), START, END, has_begun=True)) == [(0, 24, "partial")]
+
+
 def test_quiet_hours_after_the_oldest_event_are_observed():
     since = datetime(2026, 2, 10, 6, tzinfo=UTC)
     assert told(coverage.event_states(since, START, END)) == [(0, 6, "unavailable"), (6, 24, "complete")]

@@ -7,7 +7,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[1] / "dbt_project"
 SHAPES = {"source", "renamed", "final"}  # the first and last step of a model, whatever it is about
 COMMENT = re.compile(r"--[^\n]*|\{#.*?#\}", re.DOTALL)
-NAME = re.compile(r"(?:\bwith|,|%\})\s+(\w+(?:\{\{ \w+ \}\})?) as \(")
+NAME = re.compile(r"(?:\bwith(?: recursive)?|,|%\})\s+(\w+(?:\{\{ \w+ \}\})?) as \(")
 IMPORT = re.compile(r"select \* from (\{\{ ref\('\w+'\) \}\})")
 
 

@@ -20,15 +20,15 @@ def test_folders_are_found_and_the_modules_beside_them_are_not():
 
 def test_declaration_that_leaves_a_dataset_out_is_refused():
     feeds = {dataset: Feed(None, "not read yet") for dataset in DATASETS}
-    assert Declaration("htx", ("swap",), feeds).groups == ()
+    assert Declaration("htx", "-USDT", ("swap",), feeds).groups == ()
     for wrong in (dict(list(feeds.items())[1:]), feeds | {"trades": Feed(None, "not read yet")}):
         with pytest.raises(ValueError, match="htx has to declare, in this order: instruments, candles, open_interest"):
-            Declaration("htx", ("swap",), wrong)
+            Declaration("htx", "-USDT", ("swap",), wrong)
 
 
 def test_datasets_of_one_endpoint_stand_together():
     feeds = {dataset: Feed("stats" if "liquidation" in dataset else dataset, "1 h") for dataset in DATASETS}
-    assert Declaration("htx", ("swap",), feeds).groups == (
+    assert Declaration("htx", "-USDT", ("swap",), feeds).groups == (
         ("candles",), ("open_interest",), ("funding_rates",), ("liquidation_totals", "liquidations"),
     )  # fmt: skip
 

@@ -151,7 +151,7 @@ def write_candle(home, symbol: str) -> None:
 
 def test_what_an_exchange_does_not_list_is_not_watched():
     watch = universe.Universe(assets=("BTC", "XRP"), exchanges=("gate",))
-    assert inputs.watched(watch, [], {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
+    assert inputs.watched(watch, {"gate": listed()}, {("gate", "XRP/USDT:USDT")})["asset"].tolist() == ["BTC"]
 
 
 def test_epochs_are_those_of_the_declarations():
@@ -180,9 +180,21 @@ def test_an_event_lies_under_the_first_of_the_feeds_that_brought_it(home, first,
     assert facts.write(home, "liquidations", event(), then, LATER) == facts.Written(unchanged=1)
 
 
+def listed(*symbols: str) -> pd.DataFrame:
+    return pd.DataFrame({"symbol": symbols, "asset": ["PEPE"] * len(symbols)})
+
+
 def test_a_coin_is_watched_under_every_ticker_that_counts_it():
     watch = universe.Universe(assets=("PEPE",), exchanges=("binance", "okx"))
-    listed = [("binance", "PEPE", "PEPE/USDT:USDT"), ("binance", "PEPE", "1000PEPE/USDT:USDT")]
-    assert inputs.watched(watch, listed, set())["symbol"].tolist() == [
+    seen = {"binance": listed("1000PEPE/USDT:USDT", "PEPE/USDT:USDT"), "okx": listed()}
+    assert inputs.watched(watch, seen, set())["symbol"].tolist() == [
         "1000PEPE/USDT:USDT", "PEPE/USDT:USDT", "PEPE/USDT:USDT"
+    ]  # fmt: skip
+
+
+def test_contract_that_the_universe_names_is_watched():
+    watch = universe.Universe(assets=("BTC",), exchanges=("gate",), contracts={"gate": ("SRM_USDT",)})
+    rows = inputs.watched(watch, {"gate": listed()}, set())
+    assert list(zip(rows["asset"], rows["symbol"], strict=True)) == [
+        ("BTC", "BTC/USDT:USDT"), ("SRM", "SRM/USDT:USDT")
     ]  # fmt: skip

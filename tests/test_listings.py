@@ -3,12 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
-import pytest
 
-from orchestration import contracts, ingest, listings
+from orchestration import contracts, ingest
 from orchestration.exchanges.client import open_client
-from orchestration.exchanges.wire import coin
-from orchestration.lake import facts
+from orchestration.lake import facts, instruments
 
 THEN, NOW = datetime(2026, 2, 11, tzinfo=UTC), datetime(2026, 2, 12, tzinfo=UTC)
 START = THEN - timedelta(hours=6)
@@ -68,9 +66,9 @@ def test_what_is_no_longer_listed_keeps_its_past_and_ends(tape, sandbox, tmp_pat
     gone = tape(instruments=two[:1], candles=bars("bybit", "BTC", 70_000, 1))
     outcomes = fetch(tmp_path, "bybit", sandbox(gone, NOW), NOW, "BTC", "LUNA")
     assert not any(outcome.failures for outcome in outcomes.values())
-    instruments = facts.read_raw(tmp_path, "instruments").set_index("asset")
-    assert instruments.loc["LUNA", "ends_at"] == pd.Timestamp(NOW)
-    assert pd.isna(instruments.loc["BTC", "ends_at"])
+    stored = facts.read_raw(tmp_path, "instruments").set_index("asset")
+    assert stored.loc["LUNA", "ends_at"] == pd.Timestamp(NOW)
+    assert pd.isna(stored.loc["BTC", "ends_at"])
     assert len(facts.read_raw(tmp_path, "candles", "symbol like 'LUNA%'")) == 6
     coverage = facts.read_raw(tmp_path, "coverage", "symbol like 'LUNA%'")
     assert set(coverage["state"]) == {"complete", "unavailable"}
@@ -82,19 +80,8 @@ def rows(*given: dict) -> pd.DataFrame:
 
 def test_an_end_that_is_known_stays_and_what_comes_back_has_none():
     held = rows({**listed("okx", "BTC", 1), "ends_at": THEN})
-    assert listings.versions(rows(listed("okx", "ETH", 1)), held, ["BTC", "ETH"], NOW)["asset"].tolist() == ["ETH"]
-    again = listings.versions(rows(listed("okx", "BTC", 1)), held, ["BTC"], NOW)
-    assert again["valid_from"].tolist() == [listings.BEGINNING]
+    gone = instruments.versioned(held.assign(has_ended=True, ends_at=pd.NaT), held, NOW)
+    assert gone["ends_at"].tolist() == [pd.Timestamp(THEN)]
+    again = instruments.versioned(rows(listed("okx", "BTC", 1)).assign(has_ended=False), held, NOW)
+    assert again["valid_from"].tolist() == [instruments.FIRST]
     assert again["ends_at"].isna().all()
-
-
-@pytest.mark.parametrize(
-    ("ticker", "expected"),
-    [
-        ("1000PEPE", ("PEPE", 1e3)), ("kPEPE", ("PEPE", 1e3)), ("1MBABYDOGE", ("BABYDOGE", 1e6)),
-        ("SHIB1000", ("SHIB", 1e3)), ("10000SATS", ("SATS", 1e4)), ("1INCH", ("1INCH", 1)), ("KAVA", ("KAVA", 1)),
-        ("PEPE", ("PEPE", 1)), ("1000X", ("1000X", 1)), ("100PEPE", ("100PEPE", 1)),
-    ],
-)  # fmt: skip
-def test_tickers_count_coins(ticker, expected):
-    assert coin(ticker, ["PEPE", "BABYDOGE", "SHIB", "SATS", "1INCH", "KAVA", "AVA"]) == expected

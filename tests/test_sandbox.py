@@ -10,6 +10,9 @@ import pytest
 import requests
 
 from orchestration.exchanges import declared
+from orchestration.exchanges.client import open_client
+from orchestration.ingest import Fetch, fetch_range
+from orchestration.lake import facts
 from orchestration.sandbox.server import spoken
 from orchestration.sandbox.tape import Tape
 
@@ -422,3 +425,37 @@ def test_recorded_crash_is_served_as_it_was(sandbox):
     assert any(
         "open_interest" not in row and "long_liq_usd" in row for row in ask(base, f"{STATS}/contract_stats", **query)[1]
     )
+
+
+def test_contract_counts_in_the_size_of_its_time_and_is_listed_until_its_end(tape, sandbox, tmp_path):
+    """From the wire back to the tape: over a change of size, a ticker by the thousand and an end, on every exchange."""
+    noon = datetime(2026, 2, 11, 12, tzinfo=UTC)
+    change, end = noon - 6 * HOUR, noon - 3 * HOUR
+    hours = pd.date_range(noon - 12 * HOUR, end, freq="h", inclusive="left")
+    size = {"quote": "USDT", "settle": "USDT", "contract_kind": "linear", "multiplier": 1000.0, "ends_at": end}
+    names = {"symbol": "1000PEPE/USDT:USDT", "asset": "PEPE"}
+    is_counted = {"okx": True, "gate": True, "binance": False, "bybit": False}
+    versions = [
+        {"exchange": exchange, **names, **size, "valid_from": since, "contract_size": units if counts else 1.0}
+        for exchange, counts in is_counted.items()
+        for since, units in ((datetime(2020, 1, 1, tzinfo=UTC), 1000.0), (change, 10.0))
+    ]
+    lasting = {"symbol": "BTC/USDT:USDT", "asset": "BTC", "quote": "USDT", "settle": "USDT", "contract_kind": "linear"}
+    versions += [{"exchange": exchange, **lasting, "contract_size": 0.01} for exchange in is_counted]
+    figures = {"open": 0.002, "high": 0.002, "low": 0.002, "close": 0.002, "volume_base": 5e6}
+    bars = pd.concat([pd.DataFrame({"exchange": exchange, **names, "opened_at": hours, **figures})
+                      for exchange in is_counted])  # fmt: skip
+    folder = tape(instruments=versions, candles=bars.drop(columns="asset"))
+    for exchange, counts in is_counted.items():
+        home = tmp_path / exchange
+        for now in (noon - 7 * HOUR, change, noon):
+            asked = ("candles",), ("PEPE",), ("PEPE",), noon - 12 * HOUR, now, now
+            outcomes = fetch_range(Fetch(open_client(exchange, sandbox(folder, now)), home, *asked))
+            assert not outcomes["candles"].failures
+            assert outcomes["candles"].written.changed == 0
+        rows = facts.read_raw(home, "candles")
+        assert len(rows) == 9
+        assert set(zip(rows["close"], rows["volume_base"].round(3), strict=True)) == {(0.002, 5e6)}
+        stored = facts.read_raw(home, "instruments")
+        assert len(stored) == (2 if counts else 1)
+        assert stored["ends_at"].notna().sum() == 1

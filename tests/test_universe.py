@@ -41,6 +41,9 @@ def test_every_key_is_optional(file):
         ("assets: []", "at least one"),
         ("score: {warm_up_days: 5}", "warm_up_days"),
         ("bar: 1d", "bar"),
+        ("contracts: {ftx: [BTCUSDT]}", "unknown exchange 'ftx'"),
+        ("contracts: {okx: [SRMUSDT]}", "'SRMUSDT' is no perpetual of okx such as BTC-USDT-SWAP"),
+        ("contracts: {binance: [USDT]}", "'USDT' is no perpetual of binance"),
         ("[a, b]", "no YAML mapping"),
         ("assets: [", "no YAML mapping"),
     ],
@@ -67,3 +70,11 @@ def test_names_are_checked_against_what_is_declared_and_not_against_the_default(
 def test_every_exchange_declares_every_dataset_once():
     for exchange in universe.EXCHANGES:
         assert tuple(declared()[exchange].feeds) == universe.DATASETS
+
+
+def test_named_contract_brings_its_coin():
+    named = {"binance": ("SRMUSDT", "1000PEPEUSDT"), "okx": ("BTC-USDT-SWAP",)}
+    watch = universe.Universe(assets=("BTC", "PEPE"), contracts=named)
+    assert watch.watched_assets == ("BTC", "PEPE", "SRM")
+    assert watch.named("binance") == [("SRM/USDT:USDT", "SRM"), ("1000PEPE/USDT:USDT", "PEPE")]
+    assert watch.named("gate") == []

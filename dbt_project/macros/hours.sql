@@ -13,6 +13,19 @@
     explode(filter(sequence({{ start_at }}, {{ end_at }}, interval 1 hour), hour -> hour < {{ end_at }}))
 {%- endmacro %}
 
+{# The starts of all days, weeks or months from one start up to a moment, one row each. #}
+{% macro periods_between(start_at, end_at, grain) -%}
+    {{ adapter.dispatch("periods_between")(start_at, end_at, grain) }}
+{%- endmacro %}
+
+{% macro duckdb__periods_between(start_at, end_at, grain) -%}
+    unnest(range(cast({{ start_at }} as timestamp), {{ end_at }}, interval 1 {{ grain }}))
+{%- endmacro %}
+
+{% macro spark__periods_between(start_at, end_at, grain) -%}
+    explode(filter(sequence({{ start_at }}, {{ end_at }}, interval 1 {{ grain }}), start -> start < {{ end_at }}))
+{%- endmacro %}
+
 {# The whole hour at or after a moment. #}
 {% macro hour_at_or_after(moment) -%}
     date_trunc('hour', {{ moment }} + interval 1 hour - interval 1 microsecond)

@@ -4,6 +4,10 @@ with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
 liquidations_daily as (
     select * from {{ ref('liquidations_daily') }}
 ),

@@ -7,6 +7,10 @@ with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
 period_prices as (
     select * from {{ ref('int_market_periods') }}
 ),
@@ -40,10 +44,14 @@ market_sums as (
         max(case when is_last_day then open_interest_base end) as open_interest_base,
         array_sort(array_distinct(flatten(array_agg(exchanges)))) as exchanges,
         {{ worst_completeness('completeness') }} as completeness,
+        bool_or(is_lower_bound) as is_lower_bound,
+        max(case when is_last_day then open_interest_lacking end) as open_interest_lacking,
+        coalesce(bool_or(is_last_day and not open_interest_is_lower_bound), false) as is_open_interest_whole,
+        sum(open_interest_observed_hours) as open_interest_observed_hours,
         sum(observed_hours) as observed_hours,
         sum(expected_hours) as held_hours,
         max(instruments) as instruments,
-        2 * sum(case when is_complete then 24 * instruments else 0 end) as complete_hours
+        sum(case when is_complete then expected_hours else 0 end) as complete_hours
     from market_days
     group by grain_start_date, asset
 ),
@@ -55,7 +63,9 @@ market_sums_and_prices as (
         period_prices.price_close,
         period_prices.return_ratio,
         period_prices.realised_volatility,
-        period_prices.funding_rate_annualised
+        period_prices.funding_rate_annualised,
+        period_prices.funding_weighting,
+        period_prices.full_reporting_ratio
     from market_sums
     left join period_prices
         on
@@ -64,7 +74,7 @@ market_sums_and_prices as (
             and period_prices.grain = '{{ grain }}'
 ),
 
-{% call rollup_tail('market_sums_and_prices', grain, watched=2) %}
+{% call rollup_tail('market_sums_and_prices', grain, watched=2, by="asset") %}
     period_start_date,
     asset,
     {% for figure in ["long_usd", "short_usd", "total_usd", "open_interest_usd"] -%}
@@ -80,7 +90,14 @@ market_sums_and_prices as (
     return_ratio,
     realised_volatility,
     funding_rate_annualised,
+    funding_weighting,
     exchanges,
     case when held_hours = expected_hours then completeness else 'missing' end as completeness,
+    full_reporting_ratio,
+    is_lower_bound or held_hours < expected_hours as is_lower_bound,
+    cast(open_interest_observed_hours as bigint) as open_interest_observed_hours,
+    2.0 * open_interest_observed_hours / expected_hours as open_interest_observed_ratio,
+    coalesce(open_interest_lacking, []) as open_interest_lacking,
+    not is_open_interest_whole as open_interest_is_lower_bound,
 {% endcall %}
 {% endmacro %}

@@ -8,6 +8,10 @@ with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
 open_interest_daily as (
     select * from {{ ref('open_interest_daily') }}
 ),
@@ -61,7 +65,7 @@ open_interest_sums as (
         sum(carried_hours) as carried_hours,
         sum(observed_hours) as observed_hours,
         max(instruments) as instruments,
-        count(case when is_complete then 1 end) * 24 * max(instruments) as complete_hours,
+        sum(case when is_complete then expected_hours else 0 end) as complete_hours,
         bool_or(is_lower_bound) as is_lower_bound
     from open_interest_days
     group by grain_start_date, exchange, asset

@@ -1,17 +1,48 @@
 {#
     The end of every sum over a period: which of its hours have passed, how many were observed, whether it is complete.
-    Stands behind a CTE, whose name is `sums`, with period_start_date, instruments, observed_hours and complete_hours
-    (the expected hours if and only if the period was observed wholly). What is called goes between key and end; it may
-    use expected_hours. `watched` counts the datasets whose hours are added up.
+    Stands behind a CTE, whose name is `sums`, with period_start_date, asset, instruments, observed_hours and
+    complete_hours (the expected hours if and only if the period was observed wholly). What is called goes between key
+    and end; it may use expected_hours, which end with the contract. `by` is `exchange, asset`, or `asset` with ALL;
+    `watched` counts the datasets whose hours are added up.
 #}
-{% macro rollup_tail(sums, grain, watched=1) %}
+{% macro rollup_tail(sums, grain, watched=1, by="exchange, asset") %}
+{% set expected = "expected_of_market" if by == "asset" else "expected_of_exchanges" %}
+{% if by == "asset" -%}
+expected_of_market as (
+    select
+        period_start_date,
+        coalesce(asset, 'ALL') as asset,
+        sum(expected_hours) as expected_hours
+    from instrument_periods
+    where grain = '{{ grain }}'
+    group by grouping sets ((period_start_date, asset), (period_start_date))
+),
+{%- else -%}
+expected_of_exchanges as (
+    select
+        period_start_date,
+        exchange,
+        asset,
+        sum(expected_hours) as expected_hours
+    from instrument_periods
+    where grain = '{{ grain }}'
+    group by period_start_date, exchange, asset
+),
+{%- endif %}
+
 passed_periods as (
     select
         {{ sums }}.*,
-        {{ watched }} * {{ sums }}.instruments
-        * {{ hours_passed(sums ~ '.period_start_date', grain, 'bounds.as_of') }} as expected_hours,
+        {{ watched }} * {{ expected }}.expected_hours as expected_hours,
         {{ is_closed(sums ~ '.period_start_date', grain, 'bounds.as_of') }} as is_closed
     from {{ sums }}
+    inner join {{ expected }}
+        on
+            {{ sums }}.period_start_date = {{ expected }}.period_start_date
+            and {{ sums }}.asset = {{ expected }}.asset
+            {% if by != "asset" -%}
+                and {{ sums }}.exchange = {{ expected }}.exchange
+            {%- endif %}
     cross join bounds
 )
 

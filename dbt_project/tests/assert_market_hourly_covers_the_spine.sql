@@ -1,33 +1,28 @@
 {{ config(meta={'dagster': {'ref': {'name': 'market_hourly', 'package': 'market_stress', 'version': none}}}) }}
--- No as-of row is later than the clock, and every watched asset and ALL has a row at every hour of the spine.
+-- No as-of row is later than the clock, and every watched asset and ALL has a row at every hour of the spine until
+-- the last of its contracts has ended.
 with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
-instruments as (
-    select * from {{ ref('int_instruments') }}
-),
-
-hours as (
-    select * from {{ ref('int_hours') }}
+instrument_hours as (
+    select * from {{ ref('int_instrument_hours') }}
 ),
 
 market_hourly as (
     select * from {{ ref('market_hourly') }}
 ),
 
-expected_assets as (
-    select distinct asset from instruments
-    union all
-    select 'ALL' as asset
-),
-
 expected_rows as (
-    select
-        hours.hour_at + interval 1 hour as as_of,
-        expected_assets.asset
-    from hours
-    cross join expected_assets
+    select distinct
+        hour_at + interval 1 hour as as_of,
+        asset
+    from instrument_hours
+    union all
+    select distinct
+        hour_at + interval 1 hour as as_of,
+        'ALL' as asset
+    from instrument_hours
 )
 
 select

@@ -46,6 +46,9 @@ where
         or midnight_rows.short_usd_24h is distinct from market_daily.short_usd
         or midnight_rows.open_interest_usd is distinct from market_daily.open_interest_usd
         or midnight_rows.completeness_24h <> market_daily.completeness
+        or midnight_rows.is_lower_bound_24h <> market_daily.is_lower_bound
+        or midnight_rows.full_reporting_ratio <> market_daily.full_reporting_ratio
         or market_weekly.asset is not null and midnight_rows.long_usd_7d is distinct from market_weekly.long_usd
         or market_weekly.asset is not null and midnight_rows.short_usd_7d is distinct from market_weekly.short_usd
+        or market_weekly.asset is not null and midnight_rows.is_lower_bound_7d <> market_weekly.is_lower_bound
     )

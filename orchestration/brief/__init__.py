@@ -61,15 +61,14 @@ def origin_mark(warehouse: Path) -> str:
 def coverage_summary(warehouse: Path, now: datetime) -> list[dict]:
     """What the published warehouse knows of every exchange and dataset at `now`, as `market-stress status` shows it.
 
-    Hours since the warehouse's last one are looked for among the receipts beside it, so that neither a schedule nor a
-    refresh that stopped looks complete. {exchange, dataset, first_date, last_date, hours: {state: instrument-hours},
+    Hours since those that its build counted are looked for among the receipts beside it, so that neither a schedule nor
+    a refresh that stopped looks complete. {exchange, dataset, first_date, last_date, hours: {state: instrument-hours},
     observed_ratio, reason}, see `coverage.summary`. Raises FileNotFoundError without a warehouse.
     """
     from orchestration.brief import coverage
-    from orchestration.brief.query import latest_as_of
     from orchestration.lake.publish import read_only
 
     until = now.replace(minute=0, second=0, microsecond=0)
     with read_only(warehouse.parent, warehouse.name) as connection:
-        asked = coverage.asked_since(warehouse.parent, latest_as_of(connection) or until, until)
+        asked = coverage.asked_since(warehouse.parent, coverage.counted_until(connection) or until, until)
         return coverage.summary(connection, until, asked)

@@ -4,12 +4,12 @@ Which hours were observed is decided in dbt and published as `coverage_daily`; h
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.brief.measures import COVERAGE_HOURS
-from orchestration.brief.query import latest_as_of, records, stamp
+from orchestration.brief.query import records, stamp
 from orchestration.lake.facts import raw_glob
 from orchestration.lake.files import connect, literal, only_row
 
@@ -63,7 +63,7 @@ with gaps as (
     from (select exchange, dataset, unnest(gaps) as gap from coverage_daily) group by all
 ),
 reasons as (select exchange, dataset, max_by(reason, (hours, reason)) as reason from gaps group by all),
-ends as (select max((period_start_date, hours_expected)) as last_day from coverage_daily),
+ends as (select max(counted_until_at) as end_at from coverage_daily),
 unlisted as (
     select exchange, symbol, reason, start_at, end_at from coverage
     where dataset = 'instruments' and (exchange, symbol) not in (select (exchange, symbol) from instruments)
@@ -73,7 +73,7 @@ select exchange, dataset,
     max(period_start_date) as last_date,
     {", ".join(f"cast(sum(hours_{state}) as bigint) as {state}" for state in STATES)},
     cast(sum(hours_observed) as bigint) as observed, cast(sum(hours_expected) as bigint) as expected,
-    count(*) filter (where (period_start_date, hours_expected) = (select last_day from ends)) as instruments,
+    count(*) filter (where counted_until_at = (select end_at from ends)) as instruments,
     any_value(reasons.reason) as reason
 from coverage_daily left join reasons using (exchange, dataset) group by exchange, dataset
 union all by name
@@ -99,21 +99,27 @@ def observed(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[d
     ]
 
 
+def counted_until(connection: "duckdb.DuckDBPyConnection") -> datetime | None:
+    """Up to which hour `coverage_daily` counts, aware: the clock of its build; None where it holds no day."""
+    (end,) = only_row(connection.execute("select max(counted_until_at) from coverage_daily"))
+    return end and end.replace(tzinfo=UTC)
+
+
 def summary(connection: "duckdb.DuckDBPyConnection", until: datetime, asked: Mapping[tuple, int]) -> list[dict]:
     """What is known of every exchange and dataset up to the full hour `until`, and of assets an exchange doesn't list.
 
     exchange, dataset, first_date of what was asked for or observed and last_date of the span (None: nothing ever was),
     hours: {state: instrument-hours} without those that there are none of, observed_ratio (None for instruments), reason
-    of most of what is missing or None. Of the hours after the warehouse's last one, `asked` says how many instrument-
-    hours of (exchange, dataset) have a receipt; they are not published, the others never asked.
+    of most of what is missing or None. Of the hours after those that the build counted, `asked` says how many
+    instrument-hours of (exchange, dataset) have a receipt; they are not published, the others never asked.
     """
-    end = latest_as_of(connection) or until
+    end = counted_until(connection) or until
     late = max((until - end) // timedelta(hours=1), 0)
     return [_with_tail(row, until, late, asked) for row in records(connection, SUMMARY)]
 
 
 def _with_tail(row: dict, until: datetime, late: int, asked: Mapping[tuple, int]) -> dict:
-    """A row of SUMMARY with the `late` hours that have passed since the warehouse's last one."""
+    """A row of SUMMARY with the `late` hours that have passed since the build."""
     hours = {state: row[state] for state in STATES if row[state]}
     ratio, reason, last_date = None, row["reason"], row["last_date"]
     if row["dataset"] in DATASET_WORDS:

@@ -96,13 +96,17 @@ def _completeness(measure: Measure, asset: str, value: object, known: Known) -> 
     if measure.topic == "liquidations":
         row = known.rows[asset]
         ratio = row[f"observed_ratio_{measure.window}"] or 0.0
-        nature = row.get(f"completeness_{measure.window}") or _nature(known.coverage)
-        is_lower_bound = value is not None and (ratio < 1 or nature not in ("complete", "totals"))
+        # A share is no sum; of a warehouse that doesn't say, no sum is taken for the whole.
+        is_lower_bound = (
+            measure.unit == "USD" and value is not None and row.get(f"is_lower_bound_{measure.window}", True)
+        )
         text = f"observed {share_text(ratio)}" + (", lower bound" if is_lower_bound else "")
         return {"text": text, "observed_ratio": ratio, "is_lower_bound": is_lower_bound}
     seen, of = _seen(measure, asset, known), known.rows[asset]["instruments"]
+    is_lower_bound = measure.name == "open_interest_usd" and value is not None and seen < (of or 0)
     text = f"{seen} of {of} contracts" if of else f"{seen} contracts"
-    return {"text": text, "observed_ratio": min(seen / of, 1.0) if of else None, "is_lower_bound": False}
+    text += ", lower bound" if is_lower_bound else ""
+    return {"text": text, "observed_ratio": min(seen / of, 1.0) if of else None, "is_lower_bound": is_lower_bound}
 
 
 def _seen(measure: Measure, asset: str, known: Known) -> int:
@@ -112,12 +116,6 @@ def _seen(measure: Measure, asset: str, known: Known) -> int:
         ends.append(known.as_of - timedelta(hours=WINDOW_HOURS[measure.window]))
     topic = "price" if measure.topic == "price" else "open_interest"
     return len(set.intersection(*(known.panels.get((topic, asset, end), set()) for end in ends)))
-
-
-def _nature(coverage: list[dict]) -> str:
-    """The worst nature of any liquidation feed, for a warehouse that doesn't tell it by window."""
-    natures = {feed["completeness"] for feed in coverage if feed["dataset"] == "liquidations"}
-    return next((nature for nature in ("missing", "sampled", "totals") if nature in natures), "complete")
 
 
 def _reason(measure: Measure, asset: str, known: Known) -> str:

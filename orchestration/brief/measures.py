@@ -56,6 +56,12 @@ def _split_measures(window: str, words: str) -> list[Measure]:
     ]
 
 
+def _both_sides(window: str) -> str:
+    """What is known of both sides together; a side of which nothing is known adds nothing."""
+    long_usd, short_usd = f"long_usd_{window}", f"short_usd_{window}"
+    return f"coalesce({long_usd} + {short_usd}, {long_usd}, {short_usd})"
+
+
 MEASURES = {
     "score": [
         Measure("score", "score", "points", "score", "score", table="market_stress"),
@@ -76,15 +82,16 @@ MEASURES = {
         Measure("worst_hour_usd_24h", "worst hour, 24 h", "USD", "worst_hour_usd_24h", "liquidations", "24h"),
         Measure("long_usd_7d", "longs, 7 d", "USD", "long_usd_7d", "liquidations", "7d"),
         Measure("short_usd_7d", "shorts, 7 d", "USD", "short_usd_7d", "liquidations", "7d"),
-        Measure("total_usd_7d", "both, 7 d", "USD", "long_usd_7d + short_usd_7d", "liquidations", "7d"),
+        Measure("total_usd_7d", "both, 7 d", "USD", _both_sides("7d"), "liquidations", "7d"),
         Measure("long_usd_30d", "longs, 30 d", "USD", "long_usd_30d", "liquidations", "30d"),
         Measure("short_usd_30d", "shorts, 30 d", "USD", "short_usd_30d", "liquidations", "30d"),
-        Measure("total_usd_30d", "both, 30 d", "USD", "long_usd_30d + short_usd_30d", "liquidations", "30d"),
+        Measure("total_usd_30d", "both, 30 d", "USD", _both_sides("30d"), "liquidations", "30d"),
         # A row looks back 24 h itself, so the rows of 696 h see the hours of 720.
         Measure(
             "worst_hour_usd_30d", "worst hour, 30 d", "USD", "max(worst_hour_usd_24h)", "liquidations", "30d",
             reach_hours=COVERAGE_HOURS - 24,
         ),
+        Measure("full_reporting_ratio", "reported fully, 24 h", "ratio", "full_reporting_ratio", "liquidations", "24h"),
     ],
     "open_interest": [
         Measure("open_interest_usd", "now", "USD", "open_interest_usd", "open_interest"),
@@ -109,4 +116,4 @@ MEASURES = {
 }  # fmt: skip
 
 # Columns that a warehouse may lack: without one, the figures made of it are left out.
-EXTRA_COLUMNS = {"open_interest_start_24h_usd", "open_interest_start_28d_usd"}
+EXTRA_COLUMNS = {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"}

@@ -36,7 +36,7 @@ def backfill(
     settings = Settings.from_environment()
     span = days(start, end, settings.now())
     wanted = datasets_by_exchange(settings, exchange, dataset)
-    universe.check_names("asset", tuple(asset), settings.universe.assets)
+    universe.check_names("asset", tuple(asset), settings.universe.watched_assets)
     if wanted:
         fetch(prepared(), span, wanted, asset)
 
@@ -93,8 +93,13 @@ def fetch(
         written = {
             asset.rpartition("/")[2]: data for asset, data in run.materialized.items() if f"/{exchange}/" in asset
         }
-        counts = ", ".join(f"{dataset} {_counts(data)}" for dataset, data in written.items())
-        say(counts or "nothing written", exchange)
+        in_part = {asset.rpartition("/")[2]: data for asset, data in run.kept.items() if f"/{exchange}/" in asset}
+        counts = [f"{dataset} {_counts(data)}" for dataset, data in written.items()]
+        counts += [f"{dataset} {_counts(data)}, failed in part" for dataset, data in in_part.items()
+                   if any(data.values())]  # fmt: skip
+        say(", ".join(counts) or "nothing written", exchange)
+        if warnings := written.get("instruments", {}).get("warnings"):
+            complain(warnings, "warning:")
     is_out_of_reach = not run.materialized and not settings.exchange_url
     _stop_unless_successful(settings, run, NO_NETWORK if is_out_of_reach else None)
 

@@ -124,17 +124,22 @@ def _fetch(
         client=open_client(exchange, settings.exchange_url),
         home=settings.home,
         datasets=tuple(selected - {"instruments"}),
-        assets=tuple(config.assets or settings.universe.assets),
-        watched=settings.universe.assets,
+        assets=tuple(config.assets or settings.universe.watched_assets),
+        watched=settings.universe.watched_assets,
+        contracts=settings.universe.contracts.get(exchange, ()),
         start=days[0],
         end=days[-1] + timedelta(days=1),
         now=settings.now(),
         show=_progress_writer(settings.home, context.run.tags.get(LAUNCHER_TAG), exchange),
     )
     failures: dict[str, list[str]] = {}
+    kept: dict[str, dict] = {}  # of what failed in part
     for dataset, outcome in fetch_range(fetch, config.only_missing).items():
         if outcome.failures:
             failures[dataset] = outcome.failures
+            kept[f"raw/{exchange}/{dataset}"] = _counts(outcome)
+        for warning in outcome.warnings:
+            context.log.warning(warning)
         if dataset in selected and not outcome.failures:  # what arrived of the others is kept, but they are not done
             key, evidence = raw_key(exchange, dataset), _evidence(settings.home, dataset, outcome)
             if not config.only_missing:
@@ -142,8 +147,9 @@ def _fetch(
             for day in _days(outcome, settings) if config.only_missing else ():
                 context.log_event(dg.AssetMaterialization(key, partition=day, metadata=evidence))
     if failures:
-        reason = next(reason for reasons in failures.values() for reason in reasons)
-        raise dg.Failure(reason, metadata={"failures": dg.MetadataValue.json(failures)}, allow_retries=False)
+        reasons = dict.fromkeys(reason for reasons in failures.values() for reason in reasons)
+        said = {"failures": dg.MetadataValue.json(failures), "kept": dg.MetadataValue.json(kept)}
+        raise dg.Failure("; ".join(reasons), metadata=said, allow_retries=False)
 
 
 def _days(outcome: "Outcome", settings: Settings) -> list[str]:
@@ -173,19 +179,27 @@ def _progress_writer(home: Path, launcher: str | None, exchange: str) -> "Callab
 
 
 def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
-    written = outcome.written
+    counts = _counts(outcome)
     asked = [f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}" for start, end in outcome.asked]
     quarantined = {"quarantine": dg.MetadataValue.path(str(home / "quarantine" / dataset))}
+    return {
+        **counts,
+        "dagster/partition_row_count": sum(count for name, count in counts.items() if name != "rows_quarantined"),
+        "files": dg.MetadataValue.path(str(home / "raw" / dataset)),
+        **(quarantined if outcome.quarantined else {}),
+        **({"warnings": "; ".join(outcome.warnings)} if outcome.warnings else {}),
+        **({"asked": dg.MetadataValue.json(asked)} if asked else {}),
+        **({"not_observed": dg.MetadataValue.json(outcome.notes)} if outcome.notes else {}),
+    }
+
+
+def _counts(outcome: "Outcome") -> dict[str, int]:
+    written = outcome.written
     return {
         "rows_new": written.new,
         "rows_changed": written.changed,
         "rows_unchanged": written.unchanged,
         "rows_quarantined": outcome.quarantined,
-        "dagster/partition_row_count": written.new + written.changed + written.unchanged,
-        "files": dg.MetadataValue.path(str(home / "raw" / dataset)),
-        **(quarantined if outcome.quarantined else {}),
-        **({"asked": dg.MetadataValue.json(asked)} if asked else {}),
-        **({"not_observed": dg.MetadataValue.json(outcome.notes)} if outcome.notes else {}),
     }
 
 
@@ -297,7 +311,7 @@ def _hourly_requests(tick: str, unfinished: set[str]) -> Iterator[dg.RunRequest]
     for exchange in settings.universe.exchanges:
         if exchange in unfinished:
             continue
-        spans = plan(settings.home, exchange, settings.universe.assets, now)
+        spans = plan(settings.home, exchange, settings.universe.watched_assets, now)
         first = min([now.date(), *(max(span.start.date(), date.fromisoformat(FIRST_DAY)) for span in spans)])
         config = {"ops": {f"raw_{exchange}": {"config": {"only_missing": True}}}}
         yield dg.RunRequest(

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: `faults` are one line each, `materialized` is metadata by asset, `observed` by file."""
+    """How a run ended: `faults` are one line each, `materialized` is metadata by asset, `observed` by file.
+
+    `kept` is what arrived of assets that failed in part: counts of rows by asset.
+    """
 
     run_id: str
     is_successful: bool
     faults: list[str] = field(default_factory=list)
     materialized: dict[str, dict] = field(default_factory=dict)
     observed: list[dict] = field(default_factory=list)
+    kept: dict[str, dict] = field(default_factory=dict)
 
 
 def ingest_job() -> dg.JobDefinition:
@@ -129,9 +133,11 @@ def _run(job: dg.JobDefinition, **options: Any) -> Ended:
 
 def _ended(result: "ExecutionResult") -> Ended:
     faults, materialized, observed = [], {}, []
+    kept: dict[str, dict] = {}
     for event in result.all_events:
         if event.is_step_failure:
             faults.append(_one_line(event.step_failure_data))
+            kept |= _kept(event.step_failure_data)
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
             if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
@@ -140,7 +146,14 @@ def _ended(result: "ExecutionResult") -> Ended:
             materialized[event.asset_key.to_user_string()] = _plain(event.materialization.metadata)
         elif event.is_asset_observation:
             observed.append(_plain(event.asset_observation_data.asset_observation.metadata))
-    return Ended(result.run_id, result.success, faults, materialized, observed)
+    return Ended(result.run_id, result.success, faults, materialized, observed, kept)
+
+
+def _kept(failure: "StepFailureData") -> dict[str, dict]:
+    """What a fetch stored of the assets that it didn't fetch whole."""
+    user = failure.user_failure_data
+    told = user.metadata.get("kept") if user else None
+    return told.value if isinstance(told, dg.JsonMetadataValue) and isinstance(told.value, dict) else {}
 
 
 def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict:

@@ -2,8 +2,8 @@
 
 Here belongs the register alone. What is true of one exchange stands in its folder: what it serves and its conventions
 in `__init__`, how it is asked and read in `rest`. What holds for all of them stands beside the folders: `declaration`
-(what a folder states), `fetch` (native rows in, contract rows out), `paging`, `client` (the connection) and `wire`
-(cells of native rows). What of it we watch is decided in `universe`.
+(what a folder states), `fetch` (native rows in, contract rows out), `paging`, `client` (the connection), `wire`
+(cells of native rows) and `tickers` (which coin a name means). What of it we watch is decided in `universe`.
 """
 
 from functools import cache

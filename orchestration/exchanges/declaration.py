@@ -54,12 +54,14 @@ class FeedEpoch:
 class Declaration:
     """All that is declared of one exchange.
 
-    `exchange` is its ccxt id: folder, asset key, URL prefix and column alike. `market_types` is ccxt's option
-    `fetchMarkets.types`: what ccxt may load when it loads markets. `feeds` holds every dataset of DATASETS, in that
+    `exchange` is its ccxt id: folder, asset key, URL prefix and column alike. `suffix` is what follows the ticker in
+    its own name of a perpetual in USDT: `USDT` in BTCUSDT. `market_types` is ccxt's option `fetchMarkets.types`: what
+    ccxt may load when it loads markets. `feeds` holds every dataset of DATASETS, in that
     order. Raises ValueError if one is missing, unknown or out of order.
     """
 
     exchange: str
+    suffix: str
     market_types: tuple[str, ...]
     feeds: Mapping[str, Feed]
     epochs: tuple[FeedEpoch, ...] = ()

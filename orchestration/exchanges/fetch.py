@@ -7,13 +7,10 @@ reading of cells. What a row is worth is decided at the border (`contracts`), wh
 Of ccxt only the native methods are used: its unified parsers get sides, values and contract sizes wrong.
 """
 
-import json
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,6 +18,7 @@ import pandas as pd
 from orchestration.exchanges import declared, reader
 from orchestration.exchanges.client import call
 from orchestration.exchanges.paging import Endpoint, Window, event_pages, pages
+from orchestration.exchanges.tickers import coin
 from orchestration.exchanges.wire import HOUR, cells, in_coins, milliseconds
 
 if TYPE_CHECKING:
@@ -41,6 +39,9 @@ SHORTEST_FUNDING_INTERVAL = HOUR - 60_000
 FUNDING_LOOK_BACK = 8 * HOUR + 60_000
 
 ROWS_PER_FRAME = 1000
+
+NAMES = ("symbol", "instId", "name")  # cells of listed contracts, for people alone
+KINDS = ("contractType", "symbolType", "ctType", "type", "status", "symbolStatus", "state")
 
 
 @dataclass(frozen=True)
@@ -71,34 +72,69 @@ def hours_per_request(exchange: str, datasets: Sequence[str]) -> int | None:
     return limit - 1 if "open_interest" in datasets else limit  # of open interest the end stamp is asked for too
 
 
-def fetch_instruments(client: "ccxt.Exchange", assets: Sequence[str]) -> pd.DataFrame:
-    """Rows of instruments plus `payload`: the linear USDT perpetuals of `assets`; what isn't listed is absent.
+@dataclass(frozen=True)
+class Listing:
+    """What an exchange lists of some assets.
 
-    Raises FetchFailed.
+    `instruments` are rows of that dataset plus `has_ended` (it trades no longer) and `payload`: linear USDT perpetuals.
+    `unknown` holds what else looks like one of the assets, of a kind that isn't known: (symbol, asset) and a sentence;
+    `near` says of an asset without either what comes nearest (a dated contract, one that doesn't trade yet).
+    `is_empty`: nothing at all is listed.
     """
-    return fetch_listing(client, assets)[0]
+
+    instruments: pd.DataFrame
+    unknown: Mapping[tuple[str, str], str]
+    near: Mapping[str, str]
+    is_empty: bool
 
 
-def fetch_listing(client: "ccxt.Exchange", assets: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str], bool]:
-    """Like `fetch_instruments`; and what comes near an asset that isn't among them, and whether anything is listed.
+def fetch_listing(client: "ccxt.Exchange", assets: Sequence[str]) -> Listing:
+    """What an exchange lists of `assets`. Raises FetchFailed."""
+    module = reader(client.id)
+    rows = call(lambda: module.list_instruments(client), client, "instruments")
+    near = [(coin(ticker, assets)[0], native_id, kind) for ticker, native_id, kind in module.unknown_kinds(rows)]
+    unknown = {
+        (symbol_of(client.id, native_id), asset): f"{client.id} lists {native_id} of a kind that is not known: {kind}"
+        for asset, native_id, kind in near
+        if asset in assets
+    }
+    listed = module.instruments(rows, assets)
+    lacking = set(assets) - set(listed["asset"]) - {asset for _, asset in unknown}
+    return Listing(listed, unknown, _nearest(client.id, rows, lacking), not rows)
+
+
+def _nearest(exchange: str, rows: list[dict], assets: Collection[str]) -> dict[str, str]:
+    """The first contract whose name begins with an asset and its currency, and what the exchange calls it."""
+    found: dict[str, str] = {}
+    for row in rows:
+        name = next((row[cell] for cell in NAMES if isinstance(row.get(cell), str)), "")
+        stated = ", ".join(str(row[cell]) for cell in KINDS if row.get(cell))
+        for asset in assets:
+            if re.match(rf"{re.escape(asset)}[-_]?USD", name):
+                found.setdefault(
+                    asset, f"{exchange} lists {name} ({stated}), which is no perpetual in USDT that trades"
+                )
+    return found
+
+
+def name_of(exchange: str, symbol: str) -> str:
+    """How an exchange calls a linear USDT perpetual."""
+    return symbol.partition("/")[0] + declared()[exchange].suffix
+
+
+def symbol_of(exchange: str, native_id: str) -> str:
+    """The unified symbol of what an exchange calls so."""
+    return f"{native_id.removesuffix(declared()[exchange].suffix)}/USDT:USDT"
+
+
+def fetch_contract(client: "ccxt.Exchange", native_id: str, assets: Sequence[str]) -> pd.DataFrame:
+    """Like `Listing.instruments`, of one contract that the listing lacks and that so has ended; empty if unknown.
 
     Raises FetchFailed.
     """
     module = reader(client.id)
-    rows = call(lambda: module.list_instruments(client), client, "instruments")
-    listed = module.instruments(rows, assets)
-    missing = [asset for asset in assets if asset not in set(listed["asset"])]
-    return listed, {asset: near for asset in missing if (near := _near(module, rows, asset))}, bool(rows)
-
-
-def _near(module: ModuleType, rows: list[dict], asset: str) -> str | None:
-    """The listed contract that comes nearest to an asset's perpetual, and of which kind it is."""
-    like = re.compile(rf"{re.escape(asset)}[-_]?USDT.*")
-    for row in rows:
-        if isinstance(row.get(module.ID), str) and like.fullmatch(row[module.ID]):
-            stated = [row.get(cell) for cell in ("contractType", "ctType", "type", "status", "state")]
-            return f"{row[module.ID]} ({', '.join(str(cell) for cell in stated if cell)})"
-    return None
+    rows = call(lambda: module.ask_contract(client, native_id), client, f"contract {native_id}")
+    return module.instruments(rows, assets).assign(has_ended=True)
 
 
 def fetch_pages(
@@ -111,10 +147,10 @@ def fetch_pages(
 ) -> Iterator[Page]:
     """Answers for `datasets` of one endpoint (see `Declaration.groups`) and one instrument over [start, end).
 
-    `instrument` is a row of `fetch_instruments`; its `versions`, if there are any, say which terms hold from when on:
-    (milliseconds, contract_size, multiplier), the oldest first. A row is read with those of its own time. Only what is
-    closed at `now` is returned; open interest also at `end` itself. The start is moved to where the exchange's declared
-    depth begins. Rows come once each, in no particular order. Raises FetchFailed; the pages before it stand.
+    `instrument` is a row of instruments and, where its terms have changed, its `versions` (`wire.contract_sizes`).
+    Rows are in coins, whatever the multiplier, and `fault` of one that contradicts its instrument says why. Only what
+    is closed at `now` is returned; open interest also at `end` itself. The start is moved to where the exchange's
+    declared depth begins. Rows come once each, in no particular order. Raises FetchFailed; the pages before it stand.
     """
     bounds = {dataset: _bounds(client.id, dataset, start, end, now) for dataset in datasets}
     if tuple(datasets) == ("liquidations",):
@@ -124,34 +160,14 @@ def fetch_pages(
     for rows in _batches(_series(client, endpoint, datasets, instrument, bounds, _milliseconds(now))):
         yield Page(
             {
-                dataset: _within(_read(endpoint, dataset, rows, instrument), TIMES[dataset], *bounds[dataset])
+                dataset: _within(_read(endpoint.datasets[dataset], rows, instrument), TIMES[dataset], *bounds[dataset])
                 for dataset in datasets
             }
         )
 
 
-def _read(endpoint: Endpoint, dataset: str, rows: list, instrument: Mapping) -> pd.DataFrame:
-    """Contract rows of native ones, in coins, each with the terms of its own time."""
-    read, versions = endpoint.datasets[dataset], instrument.get("versions") or []
-    if dataset == "funding_rates" or len(versions) < 2:  # rates know no size, and need their neighbours
-        return in_coins(read(rows, instrument), instrument.get("multiplier", 1))
-    stamps = [milliseconds(cell, endpoint.unit) for cell in cells(rows, endpoint.time)]
-    return _read_by_version(read, rows, stamps, instrument)
-
-
-def _read_by_version(
-    read: Callable[[list, Mapping], pd.DataFrame], rows: list, stamps: list[int | None], instrument: Mapping
-) -> pd.DataFrame:
-    """Contract rows, in coins; a row without a stamp is read with the latest terms: the border refuses it."""
-    frames = []
-    since = [moment for moment, _, _ in instrument["versions"]]
-    holding = [len(since) - 1 if stamp is None else max(bisect_right(since, stamp) - 1, 0) for stamp in stamps]
-    for place, (_, contract_size, multiplier) in enumerate(instrument["versions"]):
-        of_version = [row for row, its in zip(rows, holding, strict=True) if its == place]
-        if of_version:
-            terms = {**instrument, "contract_size": contract_size, "multiplier": multiplier}
-            frames.append(in_coins(read(of_version, terms), multiplier))
-    return pd.concat(frames, ignore_index=True) if frames else read([], instrument)
+def _read(read: Callable[[list, Mapping], pd.DataFrame], rows: list, instrument: Mapping) -> pd.DataFrame:
+    return in_coins(read(rows, instrument), instrument["multiplier"])
 
 
 def _endpoint(exchange: str, datasets: Sequence[str]) -> Endpoint:
@@ -179,7 +195,7 @@ def _series(
     now: int,
 ) -> Iterator[list]:
     """Native rows of a regular series, page by page."""
-    native_id = reader(client.id).native_id(json.loads(instrument["payload"]))
+    native_id = name_of(client.id, instrument["symbol"])
     what = f"{' and '.join(datasets)} of {instrument['symbol']}"
     first, last = min(first for first, _ in bounds.values()), max(last for _, last in bounds.values())
     if first > last:
@@ -204,7 +220,7 @@ def _series(
 def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int, last: int) -> Iterator[Page]:
     """Events backwards from `last`; the last page tells how far back they were seen."""
     module = reader(client.id)
-    native_id = module.native_id(json.loads(instrument["payload"]))
+    native_id = name_of(client.id, instrument["symbol"])
     if first > last:
         yield Page()
         return
@@ -214,12 +230,7 @@ def _fetch_liquidations(client: "ccxt.Exchange", instrument: Mapping, first: int
         return call(lambda: module.ask_liquidations(client, native_id, before), client, what)
 
     for rows, covered_from in event_pages(ask, module.liquidation_stamp, first, last):
-        frames = {}
-        if rows and len(instrument.get("versions") or []) > 1:
-            stamps = [module.liquidation_stamp(row) for row in rows]
-            frames["liquidations"] = _read_by_version(module.liquidations, rows, stamps, instrument)
-        elif rows:
-            frames["liquidations"] = in_coins(module.liquidations(rows, instrument), instrument.get("multiplier", 1))
+        frames = {"liquidations": _read(module.liquidations, rows, instrument)} if rows else {}
         yield Page(frames, None if covered_from is None else _moment(covered_from))
 
 

@@ -9,19 +9,19 @@ shape than the one documented is no answer (BadResponse) and is asked for again.
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from orchestration.exchanges.tickers import coin
+
 HOUR = 3_600_000  # milliseconds
+QUANTITIES = ("volume_base", "open_interest_base", "long_base", "short_base", "quantity_base")
+PRICES = ("open", "high", "low", "close", "price")
 LATEST = 4_102_444_800_000  # 2100-01-01: a later stamp is no stamp
 FUNDING_INTERVALS_HOURS = (1, 2, 4, 6, 8)
-
-# Tickers that count a coin by the thousand or more: 1000PEPE, 1000000MOG, 1MBABYDOGE, kPEPE, SHIB1000.
-BY_THE_THOUSAND = re.compile(r"(?P<front>10{3,}|1M|k)(?P<coin>.+)|(?P<name>.+?)(?P<back>10{3,})")
 
 compact = json.JSONEncoder(separators=(",", ":")).encode
 """A native row as compact JSON (json.dumps would build its encoder anew for every row)."""
@@ -89,7 +89,8 @@ def candles(rows: list[list], instrument: Mapping, volume_position: int = 5) -> 
 def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: np.ndarray) -> pd.DataFrame:
     """Rows of funding_rates in order of time; `interval_hours` is the number of hours since the settlement before.
 
-    NULL for the first settlement, of which nobody knows one before, and where it isn't 1, 2, 4, 6 or 8: then one is
+    NULL of the first, since nothing before it tells: the next one comes later, and what exchanges state of intervals
+    (Bybit, Gate) is true of the present alone. NULL too if it is none of FUNDING_INTERVALS_HOURS: then a settlement is
     missing in between.
     """
     settled = frame(rows, instrument, {"funded_at": funded_at, "rate": rate})
@@ -99,60 +100,59 @@ def funding_rates(rows: list, instrument: Mapping, funded_at: pd.Series, rate: n
     return settled
 
 
-def coin(ticker: str, assets: Sequence[str]) -> tuple[str, float]:
-    """The coin that a ticker counts and how many of them are one unit of it: 1000PEPE is ("PEPE", 1000).
-
-    Only what is left of one of `assets` is a multiplier: 1INCH is a coin, and so is a ticker that is watched itself.
-    """
-    match = BY_THE_THOUSAND.fullmatch(ticker)
-    if ticker in assets or match is None:
-        return ticker, 1.0
-    name = match["coin"] or match["name"]
-    times = {"1M": 1e6, "k": 1e3}.get(match["front"]) or float(match["front"] or match["back"])
-    return (name, times) if name in assets else (ticker, 1.0)
-
-
 def instruments(
     rows: list,
     exchange: str,
     assets: Sequence[str],
-    base: Sequence,
+    tickers: Sequence[str],
     contract_size: Sequence,
-    ends_at: pd.Series | None = None,
+    ends_at: Sequence | None = None,
+    has_ended: Sequence[bool] | None = None,
+    unit: int = 1,
 ) -> pd.DataFrame:
     """Rows of instruments for linear perpetuals quoted and settled in USDT whose coin is one of `assets`.
 
-    `base` are their tickers, which stay in `symbol`; `contract_size` counts these. `ends_at` is NaT where a contract
-    has no end, and everywhere where the exchange states none.
+    `ends_at` are cells that state when a contract ends, in units of `unit` milliseconds; `has_ended` is a column more,
+    which says of each whether it trades no longer. Of two rows of one symbol the one that trades counts.
     """
-    coins = [coin(str(ticker), assets) for ticker in base]
+    coins = [coin(ticker, assets) for ticker in tickers]
     listed = pd.DataFrame(
         {
             "exchange": exchange,
-            "symbol": [f"{ticker}/USDT:USDT" for ticker in base],
-            "asset": [asset for asset, _ in coins],
+            "symbol": [f"{ticker}/USDT:USDT" for ticker in tickers],
+            "asset": [name for name, _ in coins],
             "quote": "USDT",
             "settle": "USDT",
             "contract_kind": "linear",
             "contract_size": numbers(contract_size),
-            "multiplier": [multiplier for _, multiplier in coins],
-            "ends_at": pd.NaT if ends_at is None else ends_at.to_numpy(),
+            "multiplier": pd.Series([times for _, times in coins], dtype="float64"),
+            "ends_at": moments([None] * len(rows) if ends_at is None else ends_at, unit),
+            "has_ended": pd.Series([False] * len(rows) if has_ended is None else has_ended, dtype="bool"),
             "payload": [compact(row) for row in rows],
         }
     )
-    listed["ends_at"] = pd.to_datetime(listed["ends_at"], utc=True).astype("datetime64[us, UTC]")
-    return listed[listed["asset"].isin(assets)].drop_duplicates("symbol").reset_index(drop=True)
+    listed = listed[listed["asset"].isin(assets)].sort_values("has_ended", kind="stable")
+    return listed.drop_duplicates("symbol").sort_index().reset_index(drop=True)
 
 
-def in_coins(rows: pd.DataFrame, multiplier: float) -> pd.DataFrame:
-    """Rows that count a ticker's units, in coins: `multiplier` times as many, at a price that is by it smaller."""
+def in_coins(frame: pd.DataFrame, multiplier: float) -> pd.DataFrame:
+    """Rows of a dataset in native units as rows in coins: quantities times the multiplier, prices divided by it."""
     if multiplier == 1:
-        return rows
-    quantities = [name for name in rows.columns if name.endswith("_base")]
-    prices = [name for name in ("open", "high", "low", "close", "price") if name in rows.columns]
-    return rows.assign(
-        **{name: rows[name] * multiplier for name in quantities}, **{name: rows[name] / multiplier for name in prices}
-    )
+        return frame
+    times = {name: frame[name] * multiplier for name in QUANTITIES if name in frame}
+    return frame.assign(**times, **{name: frame[name] / multiplier for name in PRICES if name in frame})
+
+
+def contract_sizes(instrument: Mapping, moments: pd.Series) -> np.ndarray:
+    """Native units in one contract at each moment, by the version of the instrument that held then.
+
+    `versions` of the instrument are its pairs of valid_from and contract_size in order of time; without them its
+    `contract_size` holds always. A row without a moment gets some size: the border refuses it.
+    """
+    versions = instrument.get("versions") or [(pd.Timestamp(0, tz="UTC"), instrument["contract_size"])]
+    since = pd.DatetimeIndex([valid_from for valid_from, _ in versions])
+    sizes = np.array([size for _, size in versions], dtype="float64")
+    return sizes[(since.searchsorted(pd.DatetimeIndex(moments), side="right") - 1).clip(0)]
 
 
 def _number(value: Any) -> float:

@@ -3,6 +3,7 @@
 Here belongs what is declared, written down before every build. What was observed lies in `facts`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -12,23 +13,21 @@ from orchestration import universe
 from orchestration.exchanges import declared
 from orchestration.lake.facts import raw_glob
 from orchestration.lake.files import connect, write_parquet
+from orchestration.lake.instruments import read_versions
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
     """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet, as of the last full hour at `now`."""
     import pyarrow
 
-    lake = connect()
-    listed = lake.execute(f"select distinct exchange, asset, symbol from {raw_glob(home, 'instruments')}").fetchall()
-    unlisted = lake.execute(
-        f"""
+    unlisted = f"""
         select distinct exchange, symbol from {raw_glob(home, "coverage")}
         where dataset = 'instruments' and state = 'unavailable'
-        """
-    ).fetchall()
+    """
+    listed = {exchange: read_versions(home, exchange, watch.watched_assets) for exchange in watch.exchanges}
     build = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
     tables = {
-        "watched": watched(watch, listed, set(unlisted)),
+        "watched": watched(watch, listed, set(connect().execute(unlisted).fetchall())),
         "capabilities": capabilities(),
         "completeness_epochs": completeness_epochs(),
         "build": pd.DataFrame(build),
@@ -38,21 +37,27 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
 
 
 def watched(
-    watch: universe.Universe, listed: list[tuple[str, str, str]], unlisted: set[tuple[str, str]]
+    watch: universe.Universe, listed: Mapping[str, pd.DataFrame], unlisted: set[tuple[str, str]]
 ) -> pd.DataFrame:
-    """exchange, asset, symbol: of every watched pair what is or was `listed`, be it under several tickers.
+    """exchange, asset, symbol of every contract that counts.
 
-    Where nothing was, the symbol that is expected, unless the exchange is known not to list it.
+    Those are all that an exchange was seen to list of an asset (`listed`, rows of instruments by exchange: 1000PEPE
+    beside PEPE, ended ones too); where nothing was seen, the usual one unless it is known not to be listed (`unlisted`,
+    exchange and symbol). And what the universe names.
     """
-    rows = []
+    rows: dict[tuple[str, str], str] = {}
     for exchange in watch.exchanges:
-        for asset in watch.assets:
-            symbols = sorted(symbol for its, coin, symbol in listed if (its, coin) == (exchange, asset))
-            expected = universe.expected_symbol(asset)
-            if not symbols and (exchange, expected) not in unlisted:
-                symbols = [expected]
-            rows += [(exchange, asset, symbol) for symbol in symbols]
-    return pd.DataFrame(rows, columns=["exchange", "asset", "symbol"])
+        seen = dict(zip(listed[exchange]["symbol"], listed[exchange]["asset"], strict=True))
+        expected = {universe.expected_symbol(asset): asset for asset in watch.assets if asset not in seen.values()}
+        expected |= dict(watch.named(exchange))
+        seen |= {
+            symbol: asset
+            for symbol, asset in expected.items()
+            if (exchange, symbol) not in unlisted and symbol not in seen
+        }
+        rows |= {(exchange, symbol): asset for symbol, asset in seen.items()}
+    found = [(exchange, asset, symbol) for (exchange, symbol), asset in rows.items()]
+    return pd.DataFrame(found, columns=["exchange", "asset", "symbol"])
 
 
 def capabilities() -> pd.DataFrame:

@@ -19,7 +19,7 @@ OPEN_INTEREST_DAYS = 30
 
 
 def exchange_info(market: Market, query: dict) -> dict:
-    return {**no_symbols(market, query), "symbols": [_symbol(instrument) for instrument in market.instruments()]}
+    return {**no_symbols(market, query), "symbols": [_symbol(instrument) for instrument in market.listed()]}
 
 
 def no_symbols(market: Market, query: dict) -> dict:
@@ -98,7 +98,7 @@ ROUTES = {
 
 
 def _id(instrument: Instrument) -> str:
-    return instrument.asset + instrument.quote
+    return instrument.ticker + instrument.quote
 
 
 def _symbol(instrument: Instrument) -> dict:
@@ -109,7 +109,7 @@ def _symbol(instrument: Instrument) -> dict:
         deliveryDate=4133404800000,
         onboardDate=instrument.listed_at,
         status="TRADING",
-        baseAsset=instrument.asset,
+        baseAsset=instrument.ticker,
         quoteAsset=instrument.quote,
         marginAsset=instrument.settle,
         underlyingType="COIN",

@@ -39,7 +39,7 @@ def instruments_info(market: Market, query: dict) -> dict:
     category = _required(query, "category")
     if category not in {"linear", "inverse", "spot", "option"}:
         raise _invalid("category")
-    listed = market.instruments() if category == "linear" and query.get("status", "Trading") == "Trading" else []
+    listed = market.listed() if category == "linear" and query.get("status", "Trading") == "Trading" else []
     if query.get("symbol"):
         listed = [instrument for instrument in listed if _id(instrument) == query["symbol"]]
     rows = [_info(market, instrument) for instrument in listed]
@@ -112,7 +112,7 @@ ROUTES = {
 
 
 def _id(instrument: Instrument) -> str:
-    return instrument.asset + instrument.quote
+    return instrument.ticker + instrument.quote
 
 
 def _info(market: Market, instrument: Instrument) -> dict:
@@ -121,7 +121,7 @@ def _info(market: Market, instrument: Instrument) -> dict:
         symbol=_id(instrument),
         contractType="LinearPerpetual",
         status="Trading",
-        baseCoin=instrument.asset,
+        baseCoin=instrument.ticker,
         quoteCoin=instrument.quote,
         settleCoin=instrument.settle,
         launchTime=None if instrument.listed_at is None else str(instrument.listed_at),

@@ -24,7 +24,8 @@ CANDLES, STATS, RATES, LIQUIDATIONS = 2000, 100, 1000, 1000  # the most of a req
 
 
 def listing(market: Market, query: dict) -> list:
-    return [_info(market, instrument) for instrument in _listed(market)]
+    listed = set(market.listed())
+    return [_info(market, instrument) for instrument in _listed(market) if instrument in listed]
 
 
 def nothing(market: Market, query: dict) -> list:
@@ -54,7 +55,7 @@ def candlesticks(market: Market, query: dict) -> list:
     return [
         present(
             t=at // 1000,
-            v=contract_count(volume, instrument.contract_size),
+            v=contract_count(volume, instrument.contract_size(at)),
             c=digits(close),
             h=digits(high),
             l=digits(low),
@@ -75,7 +76,7 @@ def contract_stats(market: Market, query: dict) -> list:
     stats: dict[int, dict] = {}
     for dataset, figures in (("liquidation_totals", _flows), ("open_interest", _stocks)):
         for at, *row in market.rows(dataset, instrument.symbol, start, None, limit, newest=start is None):
-            stats.setdefault(at, {"time": at // 1000}).update(figures(instrument, *row))
+            stats.setdefault(at, {"time": at // 1000}).update(figures(instrument.contract_size(at), *row))
     rows = [stats[at] for at in sorted(stats)]
     rows = rows[-limit:] if start is None else rows[:limit]
     if rows:  # the mark at T is the close of the bar that ends there
@@ -120,7 +121,7 @@ ROUTES = {
 
 
 def _id(instrument: Instrument) -> str:
-    return f"{instrument.asset}_{instrument.quote}"
+    return f"{instrument.ticker}_{instrument.quote}"
 
 
 def _listed(market: Market) -> list[Instrument]:
@@ -135,30 +136,32 @@ def _info(market: Market, instrument: Instrument) -> dict:
         type="direct",
         status="trading",
         in_delisting=False,
-        quanto_multiplier=digits(instrument.contract_size),
+        quanto_multiplier=digits(instrument.contract_size(market.now)),
         create_time=None if instrument.listed_at is None else instrument.listed_at // 1000,
         funding_interval=None if hours is None else hours * 3600,
         last_price=price,
         mark_price=price,
-        position_size=None if latest is None else _stocks(instrument, *latest[1:]).get("open_interest"),
+        position_size=None
+        if latest is None
+        else _stocks(instrument.contract_size(latest[0]), *latest[1:]).get("open_interest"),
     )
 
 
 def _flows(
-    instrument: Instrument, long_usd: float | None, short_usd: float | None, long: float | None, short: float | None
+    size: float | None, long_usd: float | None, short_usd: float | None, long: float | None, short: float | None
 ) -> dict:
     return present(
-        long_liq_size=contract_count(long, instrument.contract_size),
+        long_liq_size=contract_count(long, size),
         long_liq_amount=long,
         long_liq_usd=long_usd,
-        short_liq_size=contract_count(short, instrument.contract_size),
+        short_liq_size=contract_count(short, size),
         short_liq_amount=short,
         short_liq_usd=short_usd,
     )
 
 
-def _stocks(instrument: Instrument, count: float | None, base: float | None, usd: float | None) -> dict:
-    count = contract_count(base, instrument.contract_size) if count is None else count
+def _stocks(size: float | None, count: float | None, base: float | None, usd: float | None) -> dict:
+    count = contract_count(base, size) if count is None else count
     return present(open_interest=None if count is None else round(count), open_interest_usd=usd)
 
 
@@ -166,7 +169,7 @@ def _liquidation(
     instrument: Instrument, at: int, is_long: float | None, price: float | None, quantity: float | None
 ) -> dict:
     """`size` is the position's: positive when a long was liquidated; the order that closes it has the other sign."""
-    size = contract_count(quantity, instrument.contract_size)
+    size = contract_count(quantity, instrument.contract_size(at))
     size = None if size is None or is_long is None else size if is_long else -size
     return present(
         time=at // 1000,

@@ -26,7 +26,8 @@ LIQUIDATION_DAYS = 7
 
 
 def instruments(market: Market, query: dict) -> dict:
-    return _ok([_listing(instrument) for instrument in _swaps(market, query)])
+    listed = set(market.listed())
+    return _ok([_listing(instrument, market.now) for instrument in _swaps(market, query) if instrument in listed])
 
 
 def candles(market: Market, query: dict) -> dict:
@@ -43,7 +44,8 @@ def open_interest_history(market: Market, query: dict) -> dict:
         raise _invalid("period")
     oldest = _floor(market.now) - (OPEN_INTEREST_POINTS - 1) * HOUR
     page = _page(market, "open_interest", instrument, query, ("end", "begin"), 100, 100, oldest)
-    return _ok([[str(at), *(figure or "" for figure in _amounts(instrument, *row))] for at, *row in page])
+    rows = [(at, _amounts(instrument.contract_size(at), *row)) for at, *row in page]
+    return _ok([[str(at), *(figure or "" for figure in amounts)] for at, amounts in rows])
 
 
 def open_interest(market: Market, query: dict) -> dict:
@@ -51,7 +53,7 @@ def open_interest(market: Market, query: dict) -> dict:
     for instrument in _swaps(market, query):
         latest = market.latest("open_interest", instrument.symbol)
         if latest:
-            oi, coins, usd = _amounts(instrument, *latest[1:])
+            oi, coins, usd = _amounts(instrument.contract_size(latest[0]), *latest[1:])
             named = {"instType": "SWAP", "instId": _id(instrument)}
             rows.append({**named, **present(oi=oi, oiCcy=coins, oiUsd=usd, ts=str(latest[0]))})
     return _ok(rows)
@@ -135,14 +137,14 @@ ROUTES = {
 
 
 def _family(instrument: Instrument) -> str:
-    return f"{instrument.asset}-{instrument.quote}"
+    return f"{instrument.ticker}-{instrument.quote}"
 
 
 def _id(instrument: Instrument) -> str:
     return f"{_family(instrument)}-SWAP"
 
 
-def _listing(instrument: Instrument) -> dict:
+def _listing(instrument: Instrument, now: int) -> dict:
     return present(
         instType="SWAP",
         instId=_id(instrument),
@@ -151,9 +153,9 @@ def _listing(instrument: Instrument) -> dict:
         baseCcy="",
         quoteCcy="",
         settleCcy=instrument.settle,
-        ctVal=digits(instrument.contract_size),
+        ctVal=digits(instrument.contract_size(now)),
         ctMult="1",
-        ctValCcy=instrument.asset,
+        ctValCcy=instrument.ticker,
         ctType="linear",
         listTime=None if instrument.listed_at is None else str(instrument.listed_at),
         expTime="",
@@ -166,12 +168,14 @@ def _candles(market: Market, query: dict, oldest: int | None) -> dict:
     if query.get("bar", "1m") not in {"1H", "1Hutc"}:
         raise _error("51000", "Parameter bar error")
     page = _page(market, "candles", instrument, query, ("after", "before"), 100, 300, oldest)
-    size = instrument.contract_size
     return _ok(
         [
             [
                 str(at),
-                *(digits(figure) or "" for figure in (*prices, contract_count(volume, size), volume)),
+                *(
+                    digits(figure) or ""
+                    for figure in (*prices, contract_count(volume, instrument.contract_size(at)), volume)
+                ),
                 "",  # volume in the quote currency isn't on a tape
                 "1" if at + HOUR <= market.now else "0",
             ]
@@ -180,9 +184,8 @@ def _candles(market: Market, query: dict, oldest: int | None) -> dict:
     )
 
 
-def _amounts(instrument: Instrument, count: float | None, base: float | None, usd: float | None) -> tuple:
+def _amounts(size: float | None, count: float | None, base: float | None, usd: float | None) -> tuple:
     """Contracts, coins and USD; of the first two, which are one quantity in two units, one is enough."""
-    size = instrument.contract_size
     if count is None:
         count = contract_count(base, size)
     elif base is None and size is not None:
@@ -194,7 +197,7 @@ def _detail(
     instrument: Instrument, at: int, is_long: float | None, price: float | None, quantity: float | None
 ) -> dict:
     side = {} if is_long is None else {"posSide": "long" if is_long else "short", "side": "sell" if is_long else "buy"}
-    size = digits(contract_count(quantity, instrument.contract_size))
+    size = digits(contract_count(quantity, instrument.contract_size(at)))
     return present(bkLoss="0", bkPx=digits(price), ccy="", **side, sz=size, ts=str(at), time=str(at))
 
 

@@ -5,7 +5,7 @@ Here belong reading and the rule of what can be seen at a moment; no wire format
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import duckdb
@@ -21,19 +21,36 @@ SERIES = {  # dataset: (its time, its figures, in the order in which rows hold t
     "liquidation_totals": ("period_start_at", ("long_usd", "short_usd", "long_base", "short_base")),
     "liquidations": ("occurred_at", ("is_long", "price", "quantity_base")),
 }
+PRICES = ("open", "high", "low", "close", "price")
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """A linear perpetual; contract_size in coins, listed_at (ms) its first stamp on the tape; both may be unknown."""
+    """A linear perpetual. `ticker` is what the exchange calls its coin, 1000PEPE of `multiplier` 1000.
+
+    `sizes` are pairs of the moment (ms) from which a contract has a size, and the size in units of the ticker, None
+    where it isn't known; the first holds before, too. `listed_at` (ms) is its first stamp on the tape, `ends_at` (ms)
+    its end, from which on it isn't listed but still answered for; both may be unknown.
+    """
 
     exchange: str
     symbol: str
     asset: str
     quote: str
     settle: str
-    contract_size: float | None = None
+    sizes: tuple[tuple[int, float | None], ...] = ((0, None),)
+    multiplier: float = 1
+    ends_at: int | None = None
     listed_at: int | None = None
+
+    @property
+    def ticker(self) -> str:
+        return self.symbol.partition("/")[0]
+
+    def contract_size(self, at: int) -> float | None:
+        """The size that was valid at a moment (ms)."""
+        held = [size for since, size in self.sizes if since <= at]
+        return held[-1] if held else self.sizes[0][1]
 
 
 class Tape:
@@ -67,12 +84,26 @@ class Tape:
             first = int(columns[0][0])
             starts[exchange, symbol] = min(first, starts.get((exchange, symbol), first))
         if listed is None:  # not recorded: what has figures is listed, with a contract size that nobody knows
-            named = [(*key, *key[1].replace(":", "/").split("/"), None) for key in sorted(starts)]
-            listed = [row for row in named if len(row) == 6]
-        self.instruments = [
-            Instrument(exchange, symbol, asset, quote, settle, size, starts.get((exchange, symbol)))
-            for exchange, symbol, asset, quote, settle, size in listed
-        ]
+            named = [(*key, *key[1].replace(":", "/").split("/"), 0, None, 1, None) for key in sorted(starts)]
+            listed = [row for row in named if len(row) == 9]
+        self.instruments: list[Instrument] = []
+        for (exchange, symbol, asset, quote, settle), rows in groupby(listed, lambda row: row[:5]):
+            versions = [row[5:] for row in rows]
+            sizes = tuple((since, size) for since, size, _, _ in versions)
+            terms = (asset, quote, settle, sizes, *versions[-1][2:], starts.get((exchange, symbol)))
+            self.instruments.append(Instrument(exchange, symbol, *terms))
+        for instrument in self.instruments:
+            self._count_in_tickers(instrument)
+
+    def _count_in_tickers(self, instrument: Instrument) -> None:
+        """A tape holds coins; exchanges answer in units of the ticker, at the price of one."""
+        for (dataset, *contract), columns in self.series.items():
+            if contract == [instrument.exchange, instrument.symbol] and instrument.multiplier != 1:
+                for place, name in enumerate(SERIES[dataset][1], start=1):
+                    if name.endswith("_base"):
+                        columns[place] = columns[place] / instrument.multiplier
+                    elif name in PRICES:
+                        columns[place] = columns[place] * instrument.multiplier
 
 
 class Market:
@@ -82,9 +113,13 @@ class Market:
         self.tape, self.exchange, self.now = tape, exchange, now
 
     def instruments(self) -> list[Instrument]:
-        """What is listed at `now`."""
+        """What is answered for at `now`: what is listed, and what has ended."""
         ours = (instrument for instrument in self.tape.instruments if instrument.exchange == self.exchange)
         return [instrument for instrument in ours if instrument.listed_at is None or instrument.listed_at <= self.now]
+
+    def listed(self) -> list[Instrument]:
+        """What is listed at `now`."""
+        return [one for one in self.instruments() if one.ends_at is None or one.ends_at > self.now]
 
     def rows(
         self,
@@ -141,10 +176,17 @@ def _simulated(connection: duckdb.DuckDBPyConnection, path: Path) -> str | None:
 
 
 def _instruments(connection: duckdb.DuckDBPyConnection, path: Path) -> list[tuple]:
+    """Versions of instruments: five names, valid_from (ms), contract_size, multiplier, ends_at (ms)."""
     held = _columns(connection, path)
-    size = "nullif(cast(contract_size as double), 'nan')" if "contract_size" in held else "null"
+    terms = [
+        "coalesce(epoch_ms(valid_from), 0)" if "valid_from" in held else "0",
+        "nullif(cast(contract_size as double), 'nan')" if "contract_size" in held else "null",
+        "coalesce(cast(multiplier as double), 1)" if "multiplier" in held else "1.0",
+        "epoch_ms(ends_at)" if "ends_at" in held else "null",
+    ]
     linear = "contract_kind = 'linear'" if "contract_kind" in held else "quote = settle"
-    query = f"select exchange, symbol, asset, quote, settle, {size} from read_parquet($1) where {linear} order by all"
+    columns = f"exchange, symbol, asset, quote, settle, {', '.join(terms)}"
+    query = f"select {columns} from read_parquet($1) where {linear} order by all"
     return connection.execute(query, [str(path)]).fetchall()
 
 

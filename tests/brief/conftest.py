@@ -30,6 +30,8 @@ select as_of, asset, case when asset <> 'ALL' then 67450.0 * size end as price, 
     )},
     cast({{liquidations}} * size * 41e6 * (1 + n % 900 / 900) as decimal(38, 6)) as worst_hour_usd_24h,
     {{observed}} as observed_ratio_24h, {{observed}} as observed_ratio_7d, {{observed}} as observed_ratio_30d,
+    {{observed}} < 1 as is_lower_bound_24h, true as is_lower_bound_7d, true as is_lower_bound_30d,
+    0.57 as full_reporting_ratio,
     cast({{open_interest}} * size * (40e9 - n * 4e6 + 2e9 * sin(n / 40)) as decimal(38, 6)) as open_interest_usd,
     {", ".join(f"{{open_interest}} * -0.044 as open_interest_change_{window}_ratio" for window in WINDOWS)},
     {", ".join(
@@ -90,6 +92,7 @@ select period_start_date, exchange, dataset, asset, hours_observed as hours_comp
     case when exchange = 'gate' then 24 - hours_observed else 0 end as hours_failed, 0 as hours_unavailable,
     case when exchange = 'binance' then 24 - hours_observed else 0 end as hours_never_asked, hours_observed,
     24 as hours_expected, hours_observed / 24 as observed_ratio, reason,
+    period_start_date + interval 1 day as counted_until_at,
     case when hours_observed = 24 then []
         when exchange = 'binance' then [{{'state': 'never asked', 'reason': 'import a recording', 'hours': 24}}]
         else [{{'state': 'failed', 'reason': reason, 'hours': 24 - hours_observed}}] end as gaps

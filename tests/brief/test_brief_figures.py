@@ -18,6 +18,8 @@ def test_figures_that_the_articles_quote(brief, figure):
     assert longs["completeness"] == {
         "text": "observed 96\u202f%, lower bound", "observed_ratio": 0.96, "is_lower_bound": True,
     }  # fmt: skip
+    assert figure(brief, "full_reporting_ratio", "BTC")["value"] == 0.57
+    assert not figure(brief, "full_reporting_ratio", "BTC")["completeness"]["is_lower_bound"]
     assert figure(brief, "open_interest_change_24h_ratio", "ALL")["value"] == -0.044
     assert figure(brief, "peak_at", "ALL")["value"] == "2025-12-06T04:00:00Z"
     assert {row["asset"] for row in brief["figures"]} == {"ALL", "BTC", "ETH", "SOL"}
@@ -27,6 +29,13 @@ def test_open_interest_and_prices_count_their_own_contracts(brief, figure):
     assert figure(brief, "open_interest_change_24h_ratio", "BTC")["completeness"]["text"] == "2 of 2 contracts"
     assert figure(brief, "return_24h_ratio", "BTC")["completeness"]["text"] == "1 of 2 contracts"
     assert figure(brief, "return_24h_ratio", "ALL")["completeness"]["observed_ratio"] == pytest.approx(2 / 6)
+
+
+def test_open_interest_of_fewer_contracts_than_are_watched_is_a_lower_bound(brief, figure):
+    assert figure(brief, "open_interest_usd", "BTC")["completeness"]["text"] == "2 of 2 contracts"
+    of_all = figure(brief, "open_interest_usd", "ALL")["completeness"]
+    assert (of_all["text"], of_all["is_lower_bound"]) == ("2 of 6 contracts, lower bound", True)
+    assert not figure(brief, "open_interest_change_24h_ratio", "ALL")["completeness"]["is_lower_bound"]
 
 
 def test_worst_hour_of_30_days_sees_all_of_its_hours_and_no_more(published, brief, figure):

@@ -16,7 +16,7 @@ import pytest
 from orchestration import contracts
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import open_client
-from orchestration.exchanges.fetch import TIMES, fetch_instruments, fetch_pages
+from orchestration.exchanges.fetch import TIMES, fetch_listing, fetch_pages
 from orchestration.settings import Settings
 
 SETTINGS = Settings.from_environment()
@@ -38,7 +38,7 @@ def asked():
     def ask(exchange: str, dataset: str) -> tuple[pd.Series, pd.DataFrame]:
         if exchange not in clients:
             clients[exchange] = open_client(exchange, SETTINGS.exchange_url)
-            seen[exchange, "instruments"] = fetch_instruments(clients[exchange], ["BTC"])
+            seen[exchange, "instruments"] = fetch_listing(clients[exchange], ["BTC"]).instruments
         instrument = seen[exchange, "instruments"].iloc[0]
         if (exchange, dataset) not in seen:
             pages = fetch_pages(clients[exchange], (dataset,), instrument, NOW - DAY, NOW, NOW)

@@ -17,6 +17,7 @@ from orchestration.exchanges.declaration import Declaration, Depth, Feed, FeedEp
 
 DECLARATION = Declaration(
     exchange="binance",
+    suffix="USDT",
     market_types=("linear",),
     feeds={
         "instruments": Feed("exchangeInfo", "perpetuals margined in USDT"),

@@ -1,5 +1,6 @@
 """Binance over REST: what to ask and how to read the answers. Its conventions stand in the docstring of its folder."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import ccxt
 
 ENDED = {"PRE_DELIVERING", "DELIVERING", "DELIVERED", "PRE_SETTLE", "SETTLING", "CLOSE"}
-ID = "symbol"  # the cell that holds an instrument's native id
+DATED = re.compile(r"MONTH|QUARTER|WEEK")
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -20,23 +21,60 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
     return wire.rows(client.fapiPublicGetExchangeInfo(), ("symbols",), dict)
 
 
+def ask_contract(client: "ccxt.Exchange", symbol: str) -> list[dict]:
+    """What the listing would say of a contract that it lacks. Binance isn't asked: a contract is one coin always."""
+    return [
+        {"symbol": symbol, "contractType": "PERPETUAL", "status": "CLOSE", "quoteAsset": "USDT", "marginAsset": "USDT"}
+    ]
+
+
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is one coin; its `deliveryDate` lies in the year 2100 until an end is announced."""
-    perpetuals = [
+    """A contract is one coin of its name (1000PEPE); `deliveryDate` lies in 2100 unless it ends."""
+    perpetuals = [row for row in _margined_in_usdt(rows) if _is_perpetual(row)]
+    return wire.instruments(
+        perpetuals,
+        "binance",
+        assets,
+        [row["symbol"].removesuffix("USDT") for row in perpetuals],
+        [1] * len(perpetuals),
+        wire.cells(perpetuals, "deliveryDate"),
+        [row.get("status") in ENDED for row in perpetuals],
+    )
+
+
+def unknown_kinds(rows: list[dict]) -> list[tuple[str, str, str]]:
+    """(ticker, native id, kind) of what is neither a perpetual nor dated."""
+    return [
+        (str(row.get("baseAsset")), native_id(row), str(row.get("contractType")))
+        for row in _margined_in_usdt(rows)
+        if not _is_perpetual(row) and not _is_dated(row)
+    ]
+
+
+def _margined_in_usdt(rows: list[dict]) -> list[dict]:
+    return [
         row
         for row in rows
-        if str(row.get("contractType")).endswith("PERPETUAL")  # TRADIFI_PERPETUAL too
-        and (row.get("quoteAsset"), row.get("marginAsset")) == ("USDT", "USDT")
+        if (row.get("quoteAsset"), row.get("marginAsset")) == ("USDT", "USDT")
         and row.get("status") != "PENDING_TRADING"
-        and (row.get("status") not in ENDED or wire.milliseconds(row.get("deliveryDate")) is not None)
+        and isinstance(row.get("symbol"), str)
     ]
-    base, ends_at = wire.cells(perpetuals, "baseAsset"), wire.moments(wire.cells(perpetuals, "deliveryDate"))
-    return wire.instruments(perpetuals, "binance", assets, base, [1] * len(perpetuals), ends_at)
+
+
+def _is_perpetual(row: Mapping) -> bool:
+    """Kinds come and go (TRADIFI_PERPETUAL); what is settled may have lost its kind."""
+    kind = str(row.get("contractType") or "")
+    is_known = "PERPETUAL" in kind or (not kind and row.get("status") in ENDED)
+    return is_known and row["symbol"].endswith("USDT") and not _is_dated(row)
+
+
+def _is_dated(row: Mapping) -> bool:
+    return bool(DATED.search(str(row.get("contractType"))) or re.search(r"_\d{6}$", row["symbol"]))
 
 
 def native_id(row: Mapping) -> str:
     """How Binance calls an instrument, from its native row."""
-    return row[ID]
+    return row["symbol"]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

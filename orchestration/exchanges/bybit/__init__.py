@@ -16,6 +16,7 @@ from orchestration.exchanges.declaration import Declaration, Feed, FeedEpoch
 
 DECLARATION = Declaration(
     exchange="bybit",
+    suffix="USDT",
     market_types=("linear",),
     feeds={
         "instruments": Feed("instruments-info", "linear perpetuals in USDT"),

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import ccxt
 
 ENDED = {"Delivering", "Closed"}
-ID = "symbol"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -28,23 +27,59 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
     return rows
 
 
+def ask_contract(client: "ccxt.Exchange", symbol: str) -> list[dict]:
+    """instruments-info of a contract that the listing lacks, which holds only what trades."""
+    question = {"category": "linear", "symbol": symbol, "status": "Closed"}
+    rows = wire.rows(client.publicGetV5MarketInstrumentsInfo(question), ("result", "list"), dict)
+    usual = {"symbol": symbol, "contractType": "LinearPerpetual", "quoteCoin": "USDT", "settleCoin": "USDT"}
+    return [row for row in rows if row.get("symbol") == symbol] or [{**usual, "status": "Closed"}]
+
+
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is one coin; its `deliveryTime` is 0 until an end is announced."""
-    perpetuals = [
+    """A contract is one coin of its name (1000PEPE); `deliveryTime` is 0 unless it ends."""
+    perpetuals = [row for row in _settled_in_usdt(rows) if _is_perpetual(row)]
+    return wire.instruments(
+        perpetuals,
+        "bybit",
+        assets,
+        [row["symbol"].removesuffix("USDT") for row in perpetuals],
+        [1] * len(perpetuals),
+        wire.cells(perpetuals, "deliveryTime"),
+        [row.get("status") in ENDED for row in perpetuals],
+    )
+
+
+def unknown_kinds(rows: list[dict]) -> list[tuple[str, str, str]]:
+    """(ticker, native id, kind) of what is neither a perpetual nor dated."""
+    return [
+        (str(row.get("baseCoin")), native_id(row), str(row.get("contractType")))
+        for row in _settled_in_usdt(rows)
+        if not _is_perpetual(row) and not _is_dated(row)
+    ]
+
+
+def _settled_in_usdt(rows: list[dict]) -> list[dict]:
+    return [
         row
         for row in rows
-        if str(row.get("contractType")).endswith("Perpetual")
-        and (row.get("quoteCoin"), row.get("settleCoin")) == ("USDT", "USDT")
+        if (row.get("quoteCoin"), row.get("settleCoin")) == ("USDT", "USDT")
         and row.get("status") != "PreLaunch"
-        and (row.get("status") not in ENDED or wire.milliseconds(row.get("deliveryTime")) is not None)
+        and isinstance(row.get("symbol"), str)
     ]
-    base, ends_at = wire.cells(perpetuals, "baseCoin"), wire.moments(wire.cells(perpetuals, "deliveryTime"))
-    return wire.instruments(perpetuals, "bybit", assets, base, [1] * len(perpetuals), ends_at)
+
+
+def _is_perpetual(row: Mapping) -> bool:
+    is_known = str(row.get("contractType")).endswith("Perpetual") and row["symbol"].endswith("USDT")
+    return is_known and not _is_dated(row)
+
+
+def _is_dated(row: Mapping) -> bool:
+    return str(row.get("contractType")).endswith("Futures") or "-" in row["symbol"]
 
 
 def native_id(row: Mapping) -> str:
     """How Bybit calls an instrument, from its native row."""
-    return row[ID]
+    return row["symbol"]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

@@ -1,6 +1,7 @@
 """Gate, perpetuals margined in USDT (v4): what it serves and its conventions.
 
-- Units: a contract is quanto_multiplier coins. Candle volumes (`v`) count contracts.
+- Units: a contract is quanto_multiplier units of its ticker. Candle volumes (`v`) count contracts. Where USD, contracts
+  and mark price of a row imply another size by more than 5 %, the row is refused, never rewritten.
 - Open interest: contracts and USD. Published figures (150,508,526 contracts x 0.0001 BTC x 30,551.93 USD = 459.8 M USD)
   fit one side.
 - Liquidation totals: USD and coins by the position that was liquidated (`long_liq_*`, `short_liq_*`), Gate's own sums.
@@ -15,6 +16,7 @@ from orchestration.exchanges.declaration import Declaration, Feed, FeedEpoch
 
 DECLARATION = Declaration(
     exchange="gate",
+    suffix="_USDT",
     market_types=("swap",),
     feeds={
         "instruments": Feed("futures/usdt/contracts", "perpetuals in USDT"),

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     import ccxt
 
 SECOND = 1000  # milliseconds
-ENDS = ("delisted_time", "delisting_time")  # seconds; 0 or absent while no end is announced
-LARGEST_DEVIATION = 0.05  # of the mark price from what open interest is valued at
+MOST_OFF = 1.05  # times: a mark price is not the price of every trade, but nearer than that
 OLDEST_CANDLE = 9999  # "Candlestick too long ago. Maximum 10000 points ago are allowed"
-ID = "name"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -24,29 +22,59 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
     return wire.rows(client.publicFuturesGetSettleContracts({"settle": "usdt"}), (), dict)
 
 
+def ask_contract(client: "ccxt.Exchange", symbol: str) -> list[dict]:
+    """futures/usdt/contracts of one contract that the listing lacks."""
+    row = client.publicFuturesGetSettleContractsContract({"settle": "usdt", "contract": symbol})
+    return [one for one in wire.rows([row], (), dict) if one.get("name") == symbol]
+
+
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is quanto_multiplier coins; what is delisted, or will be, says when."""
-    perpetuals = [
-        row
-        for row in rows
-        if str(row.get("name")).endswith("_USDT")
-        and row.get("status") != "prelaunch"
-        and (row.get("status") != "delisted" or _end(row) is not None)
+    """A contract is quanto_multiplier coins. One in delisting without positions has ended, by Gate's documentation."""
+    perpetuals = [row for row in _listed(rows) if _is_perpetual(row)]
+    has_ended = [_has_ended(row) for row in perpetuals]
+    return wire.instruments(
+        perpetuals,
+        "gate",
+        assets,
+        [row["name"].removesuffix("_USDT") for row in perpetuals],
+        wire.cells(perpetuals, "quanto_multiplier"),
+        [_end(row, ended) for row, ended in zip(perpetuals, has_ended, strict=True)],
+        has_ended,
+        SECOND,
+    )
+
+
+def unknown_kinds(rows: list[dict]) -> list[tuple[str, str, str]]:
+    """(ticker, native id, kind) of what is no linear perpetual."""
+    return [
+        (native_id(row).partition("_")[0], native_id(row), f"type {row.get('type')}")
+        for row in _listed(rows)
+        if not _is_perpetual(row) and "_USDT" in row["name"]
     ]
-    base = [row["name"].removesuffix("_USDT") for row in perpetuals]
-    ends_at = wire.moments([_end(row) for row in perpetuals], SECOND)
-    return wire.instruments(perpetuals, "gate", assets, base, wire.cells(perpetuals, "quanto_multiplier"), ends_at)
 
 
-def _end(row: Mapping) -> object:
-    """When a contract ends, in seconds; None while no end is announced."""
-    stated = (row.get(name) for name in ENDS)
-    return next((cell for cell in stated if wire.milliseconds(cell, SECOND) is not None), None)
+def _listed(rows: list[dict]) -> list[dict]:
+    return [row for row in rows if isinstance(row.get("name"), str) and row.get("status") != "prelaunch"]
+
+
+def _is_perpetual(row: Mapping) -> bool:
+    return row["name"].endswith("_USDT") and row["name"].count("_") == 1 and row.get("type") != "inverse"
+
+
+def _has_ended(row: Mapping) -> bool:
+    is_empty = row.get("in_delisting") is True and (wire.numbers([row.get("position_size")]) == 0).all()
+    return row.get("status") == "delisted" or is_empty
+
+
+def _end(row: Mapping, has_ended: bool) -> object:
+    """When a contract is delisted; `delisting_time`, when positions begin to shrink, if no positions are told of."""
+    has_positions = bool((wire.numbers([row.get("position_size")]) > 0).all())
+    return row.get("delisted_time") or (None if has_positions and not has_ended else row.get("delisting_time"))
 
 
 def native_id(row: Mapping) -> str:
     """How Gate calls an instrument, from its native row."""
-    return row[ID]
+    return row["name"]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[dict]:
@@ -65,11 +93,16 @@ def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[di
 
 
 def candles(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
-    """`v` counts contracts."""
-    columns = {"opened_at": wire.moments(wire.cells(rows, "t"), SECOND)}
-    for key, name in (("o", "open"), ("h", "high"), ("l", "low"), ("c", "close")):
-        columns[name] = wire.numbers(wire.cells(rows, key))
-    columns["volume_base"] = wire.numbers(wire.cells(rows, "v")) * instrument["contract_size"]
+    """`v` counts contracts. If `sum`, their value in USDT, says that the size isn't theirs, the volume is not known."""
+    opened_at = wire.moments(wire.cells(rows, "t"), SECOND)
+    prices = {
+        name: wire.numbers(wire.cells(rows, key))
+        for key, name in (("o", "open"), ("h", "high"), ("l", "low"), ("c", "close"))
+    }
+    volume = wire.numbers(wire.cells(rows, "v")) * wire.contract_sizes(instrument, opened_at)
+    value = wire.numbers(wire.cells(rows, "sum"))
+    is_off = (value > volume * prices["high"] * MOST_OFF) | (value * MOST_OFF < volume * prices["low"])
+    columns = {"opened_at": opened_at, **prices, "volume_base": np.where(is_off, np.nan, volume)}
     return wire.frame(rows, instrument, columns)
 
 
@@ -82,43 +115,51 @@ def ask_contract_stats(client: "ccxt.Exchange", symbol: str, window: Window) -> 
 
 
 def open_interest(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
-    """`open_interest` counts contracts; its value in USD is given."""
+    """`open_interest` counts contracts; its value in USD is given. A row that contradicts the size says so."""
     stated = [row for row in rows if row.get("open_interest") is not None or row.get("open_interest_usd") is not None]
+    observed_at = wire.moments(wire.cells(stated, "time"), SECOND)
     count = wire.numbers(wire.cells(stated, "open_interest"))
-    usd, price = (wire.numbers(wire.cells(stated, name)) for name in ("open_interest_usd", "mark_price"))
+    size = wire.contract_sizes(instrument, observed_at)
     columns = {
-        "observed_at": wire.moments(wire.cells(stated, "time"), SECOND),
+        "observed_at": observed_at,
         "open_interest_contracts": count,
-        "open_interest_base": count * instrument["contract_size"],
-        "open_interest_usd": usd,
+        "open_interest_base": count * size,
+        "open_interest_usd": wire.numbers(wire.cells(stated, "open_interest_usd")),
     }
-    faults = _contradictions(usd, count * price, instrument["contract_size"])
-    if any(faults):
-        columns["fault"] = faults
-    return wire.frame(stated, instrument, columns)
-
-
-def _contradictions(usd: np.ndarray, worth_of_one: np.ndarray, contract_size: float) -> list[str | None]:
-    """Where a row's USD, contracts and price imply another contract size than the one it is read with."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        stated_size = usd / worth_of_one
-        contradicts = np.isfinite(stated_size) & (np.abs(stated_size / contract_size - 1) > LARGEST_DEVIATION)
-    return [
-        f"its USD are those of contracts of {size:.6g} coins, not of {contract_size:.6g}" if is_other else None
-        for size, is_other in zip(stated_size, contradicts, strict=True)
+    stated_size = _stated_size(stated)
+    faults = [
+        f"contract_size: {held:g} contradicts {told:g} by open_interest_usd, open_interest and mark_price"
+        if off
+        else None
+        for held, told, off in zip(size, stated_size, _contradicts(size, stated_size), strict=True)
     ]
+    return wire.frame(stated, instrument, columns | {"fault": pd.Series(faults, dtype="object")})
 
 
 def liquidation_totals(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
-    """USD as given; coins are `*_liq_amount`, or `*_liq_size` contracts where it is absent."""
+    """USD as given; coins are `*_liq_amount`, or `*_liq_size` contracts where it is absent and the size no doubt."""
     stated = [row for row in rows if row.get("long_liq_usd") is not None and row.get("short_liq_usd") is not None]
-    columns = {"period_start_at": wire.moments(wire.cells(stated, "time"), SECOND)}
+    period_start_at = wire.moments(wire.cells(stated, "time"), SECOND)
+    size = wire.contract_sizes(instrument, period_start_at)
+    size = np.where(_contradicts(size, _stated_size(stated)), np.nan, size)
+    columns = {"period_start_at": period_start_at}
     columns |= {f"{side}_usd": wire.numbers(wire.cells(stated, f"{side}_liq_usd")) for side in ("long", "short")}
     for side in ("long", "short"):
         coins = wire.numbers(wire.cells(stated, f"{side}_liq_amount"))
         count = wire.numbers(wire.cells(stated, f"{side}_liq_size"))
-        columns[f"{side}_base"] = np.where(np.isnan(coins), count * instrument["contract_size"], coins)
+        columns[f"{side}_base"] = np.where(np.isnan(coins), count * size, coins)
     return wire.frame(stated, instrument, columns)
+
+
+def _stated_size(rows: list[dict]) -> np.ndarray:
+    """The contract size that a row of contract_stats implies: USD / (contracts x mark); NaN where it doesn't tell."""
+    usd = wire.numbers(wire.cells(rows, "open_interest_usd"))
+    worth = wire.numbers(wire.cells(rows, "open_interest")) * wire.numbers(wire.cells(rows, "mark_price"))
+    return np.divide(usd, worth, out=np.full(len(rows), np.nan), where=(worth > 0) & (usd > 0))
+
+
+def _contradicts(size: np.ndarray, stated: np.ndarray) -> np.ndarray:
+    return (stated > size * MOST_OFF) | (stated * MOST_OFF < size)
 
 
 def ask_funding_rates(client: "ccxt.Exchange", symbol: str, window: Window) -> list[dict]:

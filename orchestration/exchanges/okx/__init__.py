@@ -17,6 +17,7 @@ from orchestration.exchanges.declaration import Declaration, Depth, Feed, FeedEp
 
 DECLARATION = Declaration(
     exchange="okx",
+    suffix="-USDT-SWAP",
     market_types=("swap",),
     feeds={
         "instruments": Feed("public/instruments", "swaps in USDT"),

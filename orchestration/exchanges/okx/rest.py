@@ -14,9 +14,9 @@ from orchestration.exchanges.paging import Endpoint, Window
 if TYPE_CHECKING:
     import ccxt
 
-NOT_TRADED = {"preopen", "test"}
+NOT_YET = {"preopen", "test"}
+SUFFIX = "-USDT-SWAP"
 RECENT_CANDLES = 1439  # market/candles reaches 1,440 bars back; ccxt, too, keeps one in hand
-ID = "instId"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -24,24 +24,51 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
     return wire.rows(client.publicGetPublicInstruments({"instType": "SWAP"}), ("data",), dict)
 
 
+def ask_contract(client: "ccxt.Exchange", symbol: str) -> list[dict]:
+    """public/instruments of a contract that the listing lacks."""
+    question = {"instType": "SWAP", "instId": symbol}
+    rows = wire.rows(client.publicGetPublicInstruments(question), ("data",), dict)
+    return [row for row in rows if row.get("instId") == symbol]
+
+
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
-    """A contract is ctVal x ctMult coins; its `expTime` is empty until an end is announced."""
-    swaps = [
+    """A contract is ctVal x ctMult coins; `expTime` is empty unless it ends."""
+    swaps = [row for row in _settled_in_usdt(rows) if _is_swap(row)]
+    return wire.instruments(
+        swaps,
+        "okx",
+        assets,
+        [row["instId"].removesuffix(SUFFIX) for row in swaps],
+        wire.numbers(wire.cells(swaps, "ctVal")) * wire.numbers(wire.cells(swaps, "ctMult")),
+        wire.cells(swaps, "expTime"),
+        [row.get("state") == "expired" for row in swaps],
+    )
+
+
+def unknown_kinds(rows: list[dict]) -> list[tuple[str, str, str]]:
+    """(ticker, native id, kind) of what is settled in USDT and no linear swap."""
+    return [
+        (native_id(row).partition("-")[0], native_id(row), f"{row.get('instType')} {row.get('ctType')}")
+        for row in _settled_in_usdt(rows)
+        if not _is_swap(row) and row.get("ctType") != "inverse"
+    ]
+
+
+def _settled_in_usdt(rows: list[dict]) -> list[dict]:
+    return [
         row
         for row in rows
-        if (row.get("ctType"), row.get("settleCcy")) == ("linear", "USDT")
-        and str(row.get("instId")).endswith("-USDT-SWAP")
-        and row.get("state") not in NOT_TRADED
-        and (row.get("state") != "expired" or wire.milliseconds(row.get("expTime")) is not None)
+        if row.get("settleCcy") == "USDT" and row.get("state") not in NOT_YET and isinstance(row.get("instId"), str)
     ]
-    base = [row["instId"].removesuffix("-USDT-SWAP") for row in swaps]
-    contract_size = wire.numbers(wire.cells(swaps, "ctVal")) * wire.numbers(wire.cells(swaps, "ctMult"))
-    return wire.instruments(swaps, "okx", assets, base, contract_size, wire.moments(wire.cells(swaps, "expTime")))
+
+
+def _is_swap(row: Mapping) -> bool:
+    return row.get("ctType") == "linear" and row["instId"].endswith(SUFFIX)
 
 
 def native_id(row: Mapping) -> str:
     """How OKX calls an instrument, from its native row."""
-    return row[ID]
+    return row["instId"]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:
@@ -125,10 +152,11 @@ def liquidations(rows: list[dict], instrument: Mapping) -> pd.DataFrame:
         is_again = identity is not None and times[identity] > 1
         identities.append(f"{identity}:{times[identity]}" if is_again else identity)
     price = wire.numbers(wire.cells(details, "bkPx"))
-    quantity = wire.numbers(wire.cells(details, "sz")) * instrument["contract_size"]
+    occurred_at = wire.moments(wire.cells(details, "ts"))
+    quantity = wire.numbers(wire.cells(details, "sz")) * wire.contract_sizes(instrument, occurred_at)
     columns = {
         "event_id": pd.Series(identities, dtype="object"),
-        "occurred_at": wire.moments(wire.cells(details, "ts")),
+        "occurred_at": occurred_at,
         "position_side": pd.Series(sides, dtype="object"),
         "price": price,
         "price_kind": "bankruptcy",

@@ -9,6 +9,7 @@ from orchestration.exchanges.declaration import Declaration, Feed
 
 DECLARATION = Declaration(
     exchange="bitget",
+    suffix="USDT",
     market_types=("swap",),
     feeds={
         "instruments": Feed("mix/market/contracts", "perpetuals in USDT"),

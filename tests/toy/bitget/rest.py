@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import ccxt
 
 LISTED = {"productType": "USDT-FUTURES"}
-ID = "symbol"  # the cell that holds an instrument's native id
 
 
 def list_instruments(client: "ccxt.Exchange") -> list[dict]:
@@ -23,12 +22,25 @@ def list_instruments(client: "ccxt.Exchange") -> list[dict]:
 def instruments(rows: list[dict], assets: Sequence[str]) -> pd.DataFrame:
     """A contract is one coin."""
     perpetuals = [row for row in rows if (row.get("symbolType"), row.get("symbolStatus")) == ("perpetual", "normal")]
-    return wire.instruments(perpetuals, "bitget", assets, wire.cells(perpetuals, "baseCoin"), [1] * len(perpetuals))
+    return wire.instruments(
+        perpetuals, "bitget", assets, [row["symbol"].removesuffix("USDT") for row in perpetuals], [1] * len(perpetuals)
+    )
+
+
+def unknown_kinds(rows: list[dict]) -> list[tuple[str, str, str]]:
+    """(ticker, native id, kind) of what is listed and no perpetual."""
+    kinds = {"perpetual", "delivery"}
+    return [(row["baseCoin"], row["symbol"], row["symbolType"]) for row in rows if row["symbolType"] not in kinds]
+
+
+def ask_contract(client: "ccxt.Exchange", symbol: str) -> list[dict]:
+    """mix/market/contracts of one contract that the listing lacks."""
+    return wire.rows(client.publicMixGetV2MixMarketContracts(LISTED | {"symbol": symbol}), ("data",), dict)
 
 
 def native_id(row: Mapping) -> str:
     """How Bitget calls an instrument, from its native row."""
-    return row[ID]
+    return row["symbol"]
 
 
 def ask_candles(client: "ccxt.Exchange", symbol: str, window: Window) -> list[list]:

@@ -21,7 +21,14 @@ coarse_days as (
         sum(totals_of_natures.long_usd) as long_usd,
         sum(totals_of_natures.short_usd) as short_usd,
         {{ worst_completeness('totals_of_natures.completeness') }} as completeness,
-        sum(totals_of_natures.period_hours) as covered_hours
+        sum(least(
+            totals_of_natures.period_hours,
+            date_diff(
+                'hour',
+                totals_of_natures.period_start_at,
+                coalesce(date_trunc('hour', instruments.ends_at), bounds.as_of)
+            )
+        )) as covered_hours
     from totals_of_natures
     inner join instruments
         on totals_of_natures.exchange = instruments.exchange and totals_of_natures.symbol = instruments.symbol
@@ -31,6 +38,7 @@ coarse_days as (
         and mod(date_part('hour', totals_of_natures.period_start_at), totals_of_natures.period_hours) = 0
         and totals_of_natures.period_start_at = date_trunc('hour', totals_of_natures.period_start_at)
         and totals_of_natures.period_start_at + totals_of_natures.period_hours * interval 1 hour <= bounds.as_of
+        and totals_of_natures.period_start_at < coalesce(date_trunc('hour', instruments.ends_at), bounds.as_of)
     group by
         cast(totals_of_natures.period_start_at as date),
         totals_of_natures.exchange,

@@ -1,9 +1,5 @@
-with instruments as (
-    select * from {{ ref('int_instruments') }}
-),
-
-hours as (
-    select * from {{ ref('int_hours') }}
+with instrument_hours as (
+    select * from {{ ref('int_instrument_hours') }}
 ),
 
 completeness_epochs as (
@@ -30,16 +26,6 @@ event_epochs as (
 hourly_totals as (
     select * from totals_of_natures
     where period_hours = 1
-),
-
-instrument_hours as (
-    select
-        instruments.exchange,
-        instruments.symbol,
-        instruments.asset,
-        hours.hour_at
-    from instruments
-    cross join hours
 ),
 
 sources as (

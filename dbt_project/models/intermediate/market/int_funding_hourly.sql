@@ -1,3 +1,5 @@
+-- A rate is in force until the next settlement is due. When the intervals lengthen, nobody knows before the next
+-- settlement, so that is after the longest interval, or the rate's own if that is longer; an hour late is not missing.
 with instruments as (
     select * from {{ ref('int_instruments') }}
 ),
@@ -28,6 +30,15 @@ settled as (
         {{ nearest_hour('funding_rates.funded_at') }}
 ),
 
+distances as (
+    select
+        *,
+        date_diff('hour', lag(settled_at) over (partition by exchange, symbol order by settled_at), settled_at)
+            as hours_since_the_last
+    from settled
+),
+
+-- a distance that is no interval has a settlement missing in it: the last interval that is known holds
 spaced as (
     select
         exchange,
@@ -35,10 +46,11 @@ spaced as (
         asset,
         settled_at,
         rate,
-        coalesce(interval_hours, least(date_diff('hour', lag(settled_at) over instrument, settled_at), 8))
-            as interval_hours
-    from settled
-    window instrument as (partition by exchange, symbol order by settled_at)
+        last_value(
+            coalesce(interval_hours, case when hours_since_the_last in (1, 2, 4, 6, 8) then hours_since_the_last end)
+            ignore nulls
+        ) over (partition by exchange, symbol order by settled_at rows unbounded preceding) as interval_hours
+    from distances
 ),
 
 instrument_stamps as (
@@ -65,4 +77,6 @@ asof inner join spaced
         instrument_stamps.exchange = spaced.exchange
         and instrument_stamps.symbol = spaced.symbol
         and instrument_stamps.as_of >= spaced.settled_at
-where date_diff('hour', spaced.settled_at, instrument_stamps.as_of) <= spaced.interval_hours + 1
+where
+    date_diff('hour', spaced.settled_at, instrument_stamps.as_of)
+    <= greatest(coalesce(spaced.interval_hours, 8), 8) + 1

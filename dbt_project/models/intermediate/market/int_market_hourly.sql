@@ -4,6 +4,13 @@ with panel as (
     select * from {{ ref('int_panel_hourly') }}
 ),
 
+reporting_instruments as (
+    select
+        *,
+        not has_ended and is_liquidations_observed and completeness_rank < 2 as is_fully_reporting
+    from panel
+),
+
 assets as (
     select
         as_of,
@@ -13,11 +20,14 @@ assets as (
         sum(open_interest_1h_ago_usd) as open_interest_1h_ago_usd,
         sum(open_interest_usd) as open_interest_usd,
         sum(open_interest_base) as open_interest_base,
-        {{ sum_in_order('funding_rate_annualised * open_interest_usd') }}
-        / nullif(sum(open_interest_usd) filter (where funding_rate_annualised is not null), 0)
-            as funding_rate_annualised,
-        sum(open_interest_usd) filter (where funding_rate_annualised is not null) as funding_weight_usd
-    from panel
+        {{ mean_rate('funding_rate_annualised', 'open_interest_usd') }} as funding_rate_annualised,
+        {{ weighting('funding_rate_annualised', 'open_interest_usd') }} as funding_weighting,
+        nullif(sum(open_interest_usd) filter (where funding_rate_annualised is not null), 0) as funding_weight_usd,
+        count(*) filter (where not has_ended) as instruments,
+        sum(last_open_interest_usd) filter (where not has_ended) as watched_usd,
+        count(*) filter (where is_fully_reporting) as fully_reporting_instruments,
+        sum(last_open_interest_usd) filter (where is_fully_reporting) as fully_reporting_usd
+    from reporting_instruments
     group by as_of, asset
 ),
 
@@ -33,9 +43,12 @@ all_assets as (
         ) as hourly_log_return,
         sum(open_interest_usd) as open_interest_usd,
         cast(null as decimal(38, 12)) as open_interest_base,
-        {{ sum_in_order('funding_rate_annualised * funding_weight_usd') }}
-        / nullif(sum(funding_weight_usd), 0)
-            as funding_rate_annualised
+        {{ mean_rate('funding_rate_annualised', 'funding_weight_usd') }} as funding_rate_annualised,
+        {{ weighting('funding_rate_annualised', 'funding_weight_usd') }} as funding_weighting,
+        sum(instruments) as instruments,
+        sum(watched_usd) as watched_usd,
+        sum(fully_reporting_instruments) as fully_reporting_instruments,
+        sum(fully_reporting_usd) as fully_reporting_usd
     from assets
     group by as_of
 ),
@@ -48,7 +61,12 @@ assets_and_all as (
         hourly_log_return,
         open_interest_usd,
         open_interest_base,
-        funding_rate_annualised
+        funding_rate_annualised,
+        funding_weighting,
+        instruments,
+        watched_usd,
+        fully_reporting_instruments,
+        fully_reporting_usd
     from assets
     union all
     select
@@ -58,7 +76,12 @@ assets_and_all as (
         hourly_log_return,
         open_interest_usd,
         open_interest_base,
-        funding_rate_annualised
+        funding_rate_annualised,
+        funding_weighting,
+        instruments,
+        watched_usd,
+        fully_reporting_instruments,
+        fully_reporting_usd
     from all_assets
 ),
 

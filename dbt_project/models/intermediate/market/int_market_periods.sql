@@ -24,7 +24,12 @@ market as (
             cast(date_trunc('{{ grain }}', as_of - interval 1 hour) as date) as period_start_date,
             asset,
             hourly_log_return,
-            funding_rate_annualised
+            funding_rate_annualised,
+            funding_weighting,
+            instruments,
+            watched_usd,
+            fully_reporting_instruments,
+            fully_reporting_usd
         from market
         where as_of > (select bounds.first_hour_at from bounds)
     ),
@@ -44,7 +49,12 @@ market as (
                     then sqrt({{ sum_in_order('hours.hourly_log_return * hours.hourly_log_return') }})
             end as realised_volatility,
             {{ sum_in_order('hours.funding_rate_annualised') }}
-            / nullif(count(hours.funding_rate_annualised), 0) as funding_rate_annualised
+            / nullif(count(hours.funding_rate_annualised), 0) as funding_rate_annualised,
+            case
+                when min(hours.funding_weighting) = max(hours.funding_weighting) then min(hours.funding_weighting)
+                when min(hours.funding_weighting) is not null then 'mixed'
+            end as funding_weighting,
+            {{ full_reporting_ratio(of='hours.') }} as full_reporting_ratio
         from hours_of_a_{{ grain }} as hours
         cross join bounds
         group by hours.grain, hours.period_start_date, hours.asset, bounds.as_of, bounds.last_hour_at
@@ -114,7 +124,9 @@ select
     asset_and_all_prices.price_close,
     asset_and_all_prices.return_ratio,
     all_periods.realised_volatility,
-    all_periods.funding_rate_annualised
+    all_periods.funding_rate_annualised,
+    all_periods.funding_weighting,
+    all_periods.full_reporting_ratio
 from all_periods
 left join asset_and_all_prices
     on

@@ -30,13 +30,17 @@ instruments_at_stamps as (
         instruments.symbol,
         instruments.asset,
         stamps.as_of,
+        coalesce(stamps.as_of > instruments.ends_at, false) as has_ended,
         instrument_open_interest.quantity,
         instrument_open_interest.price as open_interest_price,
         instrument_open_interest.open_interest_usd,
         instrument_open_interest.open_interest_base,
+        instrument_open_interest.observed_at as open_interest_observed_at,
+        coalesce(instrument_open_interest.is_fresh, false) as is_open_interest_fresh,
         prices.close,
         prices.hourly_log_return,
         funding.annualised as funding_rate_annualised,
+        funding.settled_at as funding_settled_at,
         instrument_liquidations.long_usd,
         instrument_liquidations.short_usd,
         coalesce(instrument_liquidations.is_observed, false) as is_liquidations_observed,
@@ -71,6 +75,9 @@ instruments_at_stamps as (
 final as (
     select
         *,
+        last_value(open_interest_usd ignore nulls) over (
+            partition by exchange, symbol order by as_of rows unbounded preceding
+        ) as last_open_interest_usd,
         lag(open_interest_usd, 1) over past as open_interest_1h_ago_usd,
         lag(open_interest_usd, 24) over past as open_interest_24h_ago_usd,
         lag(open_interest_usd, 168) over past as open_interest_7d_ago_usd,

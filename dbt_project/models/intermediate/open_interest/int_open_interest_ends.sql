@@ -6,8 +6,12 @@ days as (
     select * from {{ ref('int_days') }}
 ),
 
-bounds as (
-    select * from {{ ref('int_spine_bounds') }}
+instrument_hours as (
+    select * from {{ ref('int_instrument_hours') }}
+),
+
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
 ),
 
 instrument_open_interest as (
@@ -16,14 +20,19 @@ instrument_open_interest as (
 
 held_hours as (
     select
-        exchange,
-        symbol,
-        date_trunc('day', as_of) as start_at,
-        sum(case when is_fresh then 1 else 0 end) as observed_hours,
-        sum(case when is_fresh then 0 else 1 end) as carried_hours
+        instrument_hours.exchange,
+        instrument_hours.symbol,
+        date_trunc('day', instrument_hours.hour_at) as start_at,
+        sum(case when instrument_open_interest.is_fresh then 1 else 0 end) as observed_hours,
+        sum(case when instrument_open_interest.is_fresh then 0 else 1 end) as carried_hours
     from instrument_open_interest
-    where open_interest_usd is not null and as_of < (select bounds.last_hour_at from bounds)
-    group by exchange, symbol, date_trunc('day', as_of)
+    inner join instrument_hours
+        on
+            instrument_open_interest.exchange = instrument_hours.exchange
+            and instrument_open_interest.symbol = instrument_hours.symbol
+            and instrument_open_interest.as_of = instrument_hours.hour_at
+    where instrument_open_interest.open_interest_usd is not null
+    group by instrument_hours.exchange, instrument_hours.symbol, date_trunc('day', instrument_hours.hour_at)
 )
 
 select
@@ -44,9 +53,15 @@ select
     coalesce(instruments.ends_at <= days.end_at, false) as has_ended,
     coalesce(held_hours.observed_hours, 0) as observed_hours,
     coalesce(held_hours.carried_hours, 0) as carried_hours,
-    days.expected_hours
+    instrument_periods.expected_hours
 from instruments
 cross join days
+inner join instrument_periods
+    on
+        instruments.exchange = instrument_periods.exchange
+        and instruments.symbol = instrument_periods.symbol
+        and days.period_start_date = instrument_periods.period_start_date
+        and instrument_periods.grain = 'day'
 left join held_hours
     on
         instruments.exchange = held_hours.exchange

@@ -1,8 +1,8 @@
--- Listing must be shown, not guessed. Ended: the exchange said so. Began: nothing of the instrument is known from before, it was asked for in the
--- hour before the start (answered complete or unavailable, not failed), and its exchange did answer for another one
--- then, so it isn't the exchange's memory that ends there. Ceased: nothing is known from after, its exchange answered
--- for another one at the end, and either it was asked for in the hour before with a complete receipt, or the exchange
--- has since been seen not to list it.
+-- Listing must be shown, not guessed. Ended: the exchange said so. Began: nothing of the instrument is known from
+-- before, it was asked for in the hour before the start (answered complete or unavailable, not failed), and its
+-- exchange did answer for another one then, so it isn't the exchange's memory that ends there. Ceased: nothing is
+-- known from after, its exchange answered for another one at the end, and either it was asked for in the hour before
+-- with a complete receipt, or the exchange has since been seen not to list it.
 with instrument_ends as (
     select * from {{ ref('int_open_interest_ends') }}
 ),

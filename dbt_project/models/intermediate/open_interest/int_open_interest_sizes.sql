@@ -1,4 +1,5 @@
--- A row's contracts are of the size that was valid at its own time; what was before the first known version had its size.
+-- A row's contracts are of the size that was valid at its own time; what was before the first known version had its
+-- size.
 with instruments as (
     select * from {{ ref('int_instruments') }}
 ),

@@ -18,7 +18,6 @@ select
     case
         when midnights.start_at + interval 1 day <= bounds.as_of then midnights.start_at + interval 1 day
         else bounds.last_hour_at
-    end as end_at,
-    {{ hours_passed('midnights.start_at', 'day', 'bounds.as_of') }} as expected_hours
+    end as end_at
 from midnights
 cross join bounds

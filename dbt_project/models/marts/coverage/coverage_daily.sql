@@ -2,6 +2,14 @@ with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
+instrument_hours as (
+    select * from {{ ref('int_instrument_hours') }}
+),
+
 dataset_sources as (
     select * from {{ ref('int_dataset_sources') }}
 ),
@@ -45,25 +53,37 @@ observed_days as (
     from open_interest_daily
     union all
     select
-        cast(as_of - interval 1 hour as date) as period_start_date,
-        exchange,
+        cast(instrument_hours.hour_at as date) as period_start_date,
+        instrument_hours.exchange,
         'candles' as dataset,
-        asset,
+        instrument_hours.asset,
         count(*) as observed_hours
     from prices
-    group by cast(as_of - interval 1 hour as date), exchange, asset
+    inner join instrument_hours
+        on
+            prices.exchange = instrument_hours.exchange
+            and prices.symbol = instrument_hours.symbol
+            and prices.as_of = instrument_hours.hour_at + interval 1 hour
+    group by cast(instrument_hours.hour_at as date), instrument_hours.exchange, instrument_hours.asset
     union all
     select
-        cast(as_of as date) as period_start_date,
-        exchange,
+        cast(instrument_hours.hour_at as date) as period_start_date,
+        instrument_hours.exchange,
         'funding_rates' as dataset,
-        asset,
+        instrument_hours.asset,
         count(*) as observed_hours
     from funding
-    where
-        as_of < (select bounds.last_hour_at from bounds)
-        and as_of + interval 1 hour <= settled_at + (interval_hours + 1) * interval 1 hour
-    group by cast(as_of as date), exchange, asset
+    inner join instrument_hours
+        on
+            funding.exchange = instrument_hours.exchange
+            and funding.symbol = instrument_hours.symbol
+            and funding.as_of = instrument_hours.hour_at
+    inner join funding as funding_at_the_end
+        on
+            funding.exchange = funding_at_the_end.exchange
+            and funding.symbol = funding_at_the_end.symbol
+            and funding.as_of + interval 1 hour = funding_at_the_end.as_of
+    group by cast(instrument_hours.hour_at as date), instrument_hours.exchange, instrument_hours.asset
 ),
 
 receipt_states as (
@@ -90,32 +110,46 @@ datasets as (
     group by exchange, mart_dataset
 ),
 
+-- the spine ends with the last evidence, this with the clock: nothing looks complete because nobody asked any more
+expected_days as (
+    select
+        period_start_date,
+        exchange,
+        asset,
+        sum(expected_hours) as expected_hours
+    from instrument_periods
+    where grain = 'day'
+    group by period_start_date, exchange, asset
+),
+
 dataset_days as (
     select
-        liquidations_daily.period_start_date,
-        liquidations_daily.exchange,
+        expected_days.period_start_date,
+        expected_days.exchange,
         datasets.dataset,
-        liquidations_daily.asset,
-        liquidations_daily.expected_hours as hours_expected,
+        expected_days.asset,
+        least({{ period_end_at('expected_days.period_start_date', 'day') }}, bounds.as_of) as counted_until_at,
+        expected_days.expected_hours as hours_expected,
         datasets.silence,
         coalesce(observed_days.observed_hours, 0) as hours_observed,
         {% for state in ["complete", "partial", "failed", "unavailable"] -%}
             coalesce(receipt_states.hours_{{ state }}, 0) as hours_{{ state }},
         {% endfor -%}
-        liquidations_daily.expected_hours - coalesce(receipt_states.hours_asked, 0) as hours_never_asked
-    from liquidations_daily
-    inner join datasets on liquidations_daily.exchange = datasets.exchange
+        expected_days.expected_hours - coalesce(receipt_states.hours_asked, 0) as hours_never_asked
+    from expected_days
+    inner join datasets on expected_days.exchange = datasets.exchange
+    cross join bounds
     left join observed_days
         on
-            liquidations_daily.period_start_date = observed_days.period_start_date
-            and liquidations_daily.exchange = observed_days.exchange
-            and liquidations_daily.asset = observed_days.asset
+            expected_days.period_start_date = observed_days.period_start_date
+            and expected_days.exchange = observed_days.exchange
+            and expected_days.asset = observed_days.asset
             and datasets.dataset = observed_days.dataset
     left join receipt_states
         on
-            liquidations_daily.period_start_date = receipt_states.period_start_date
-            and liquidations_daily.exchange = receipt_states.exchange
-            and liquidations_daily.asset = receipt_states.asset
+            expected_days.period_start_date = receipt_states.period_start_date
+            and expected_days.exchange = receipt_states.exchange
+            and expected_days.asset = receipt_states.asset
             and datasets.dataset = receipt_states.dataset
 ),
 
@@ -194,6 +228,7 @@ select
         cast(dataset_days.hours_{{ state }} as bigint) as hours_{{ state }},
     {% endfor -%}
     cast(dataset_days.hours_observed as double) / dataset_days.hours_expected as observed_ratio,
+    dataset_days.counted_until_at,
     reasons.reason,
     coalesce(reasons.gaps, []) as gaps
 from dataset_days

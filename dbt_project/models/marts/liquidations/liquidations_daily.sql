@@ -2,6 +2,10 @@ with bounds as (
     select * from {{ ref('int_spine_bounds') }}
 ),
 
+instrument_periods as (
+    select * from {{ ref('int_instrument_periods') }}
+),
+
 liquidations_hourly as (
     select * from {{ ref('liquidations_hourly') }}
 ),

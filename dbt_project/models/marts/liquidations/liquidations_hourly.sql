@@ -24,11 +24,7 @@ select
     asset,
     cast(long_usd as decimal(38, 6)) as long_usd,
     cast(short_usd as decimal(38, 6)) as short_usd,
-    cast(
-        case
-            when coalesce(long_usd, short_usd) is not null then coalesce(long_usd, 0) + coalesce(short_usd, 0)
-        end as decimal(38, 6)
-    ) as total_usd,
+    cast(coalesce(long_usd + short_usd, long_usd, short_usd) as decimal(38, 6)) as total_usd,
     cast(events as bigint) as events,
     cast(largest_usd as decimal(38, 6)) as largest_usd,
     completeness,
