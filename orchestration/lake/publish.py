@@ -30,13 +30,16 @@ def publish(home: Path, market_stress: "pd.DataFrame", keep_days: int, now: date
         connection.execute(f"attach {literal(str(home / 'build.duckdb'))} as build (read_only)")
         _copy_marts(connection)
         connection.register("market_stress_rows", market_stress)
-        connection.execute("create table market_stress as select * from market_stress_rows")
-        connection.unregister("market_stress_rows")
         terms = contracts.contract("market_stress")
+        # In the contract's types, since those of a column without any value can't be told from its values.
+        columns = ", ".join(
+            f"cast({column['name']} as {column['physicalType']}) as {column['name']}" for column in terms.properties
+        )
+        connection.execute(f"create table market_stress as select {columns} from market_stress_rows")
+        connection.unregister("market_stress_rows")
         _comment(connection, "table", '"market_stress"', terms.description)
         for column in terms.properties:
-            if column["name"] in market_stress.columns:
-                _comment(connection, "column", f'"market_stress"."{column["name"]}"', column["description"])
+            _comment(connection, "column", f'"market_stress"."{column["name"]}"', column["description"])
         connection.execute("detach build")
         connection.execute("checkpoint")
     sync(draft)
