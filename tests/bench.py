@@ -20,9 +20,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from orchestration import stress
 from orchestration.contracts import contract
 from orchestration.lake import facts, files, publish
+from orchestration.score import ranks
 
 ROUNDS = 3
 DAYS = int(sys.argv[1]) if len(sys.argv) > 1 else 365  # with 24 hours and 228 symbols 2 M rows
@@ -114,22 +114,23 @@ def compare_ranks(_: Path) -> tuple:
     values = pd.Series(np.random.default_rng(0).normal(size=len(index)).round(3), index)
 
     def insort_ranks() -> list[float]:
-        window, figures, earlier, ranks = stress.LONGEST_WINDOW // stress.HOUR, values.tolist(), [], []
+        window, figures, earlier, found = ranks.LONGEST_WINDOW_HOURS, values.tolist(), [], []
         for at, value in enumerate(figures):
             if at > window:
                 del earlier[bisect_left(earlier, figures[at - window - 1])]
             below = (bisect_left(earlier, value) + bisect_right(earlier, value)) / 2
-            ranks.append(below / len(earlier) if len(earlier) >= warm_up_days * 24 else np.nan)
+            found.append(below / len(earlier) if len(earlier) >= warm_up_days * 24 else np.nan)
             insort(earlier, value)
-        return ranks
+        return found
 
     names = f"mid-ranks of {len(values):,}", "pandas rolling rank", "bisect.insort"
-    return names, lambda: stress._ranks(values.to_frame(), warm_up_days), insort_ranks
+    return names, lambda: ranks.ranks_of_series(values.to_numpy(), warm_up_days), insort_ranks
 
 
 def compare_publishing(home: Path) -> tuple:
     """Marts copied into a new file, against a copied file from which all else is dropped; both synced and renamed."""
-    scores = pd.DataFrame({"as_of": [NOW], "asset": ["ALL"], "score": [50.0]})
+    row = {"as_of": [NOW.replace(tzinfo=None)], "asset": ["ALL"], "score": [50.0]}
+    scores = pd.DataFrame(row).reindex(columns=contract("market_stress").columns)
 
     def copy_and_drop() -> None:
         draft = home / "other.duckdb.draft"

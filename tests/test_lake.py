@@ -113,9 +113,12 @@ def test_published_file_holds_described_tables_of_main_alone_and_keeps_the_one_b
         build.execute("create schema staging")
         build.execute("create view staging.raw as select 2 as two")
     for score in (1.0, 2.0):
-        publish.publish(home, pd.DataFrame({"score": [score]}), 30, NOW)
+        scores = pd.DataFrame({"score": [score]}).reindex(columns=contracts.contract("market_stress").columns)
+        publish.publish(home, scores, 30, NOW)
     with publish.read_only(home) as connection:
         assert connection.execute("select score from market_stress").fetchall() == [(2.0,)]
+        without_values = "select typeof(regime), typeof(liquidations_panel), typeof(filled_hours) from market_stress"
+        assert connection.execute(without_values).fetchone() == ("VARCHAR", "VARCHAR[]", "BIGINT")
         assert connection.execute("select count(*) from duckdb_views() where not internal").fetchone() == (0,)
         tables = "select schema_name, table_name, comment from duckdb_tables() order by all"
         assert [row[:2] for row in connection.execute(tables).fetchall()] == [
