@@ -10,7 +10,7 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 
-from orchestration.score import first_line, measures, panels, ranks
+from orchestration.score import first_line, measures, ranks
 from orchestration.score.first_line import REGIMES
 from orchestration.score.panels import PanelRanks
 from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, PRICE_MEASURES, Ranks
@@ -44,7 +44,7 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
     - `<part>_rank` in [0, 1]: the mean of its measures' ranks, each the mid-rank (share below plus half the share of
       equals) among the strictly earlier values of the window. The window reaches back to the first value within 730
       days; it must span `warm_up_days` and hold nine tenths of its hours. Values that rest on instruments are ranked
-      among those of the same panel (see `panels`). A part with an unranked measure has no rank.
+      among those of the same panel (see `panels.panel_ranks`). A part with an unranked measure has no rank.
     - `breadth_rank`: share of the other assets (for ALL: of all) whose own ranks' mean exceeds 0.9; of missing ranks
       it takes the least. An asset counts if it holds at least 0.5 % of open interest (the last known share counts) and
       has history enough for at least one measure.

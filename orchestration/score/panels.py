@@ -71,7 +71,7 @@ def panel_ranks(
     somebody has been for long enough the measure is missing. `months` numbers the calendar months of the hours.
     """
     is_present = np.take(members.is_present, columns, axis=1)
-    grid_hours, size = is_present.shape
+    grid_hours = len(is_present)
     own = history(is_present)
     is_old = own.span >= warm_up_days * 24
     is_candidate = is_present & is_old
