@@ -1,13 +1,20 @@
-"""What tests share: a tape written on the spot, and the sandbox running over one."""
+"""What tests share: a tape written on the spot, the sandbox running over one, and homes that commands have filled."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
+COMMAND = Path(sys.executable).with_name("market-stress")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,3 +76,49 @@ def _running(folder: Path, now: datetime | None):
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory):
+    """A function (tape, now, assets, words of a backfill) -> the home, backfilled and with a refresh behind it."""
+
+    @cache
+    def walk(tape: str, now: datetime, assets: str, *words: str) -> Path:
+        home = tmp_path_factory.mktemp(tape)
+        (home / "universe.yml").write_text(f"assets: [{assets}]\n")
+        with _running(RECORDINGS / tape, now) as url:
+            environment = {
+                **os.environ,
+                "MARKET_STRESS_HOME": str(home),
+                "MARKET_STRESS_UNIVERSE": str(home / "universe.yml"),
+                "MARKET_STRESS_NOW": now.isoformat(),
+                "MARKET_STRESS_EXCHANGE_URL": url,
+            }
+            for command in (["backfill", *words], ["refresh"]):
+                ended = subprocess.run(
+                    [COMMAND, *command], env=environment, capture_output=True, text=True, check=False
+                )
+                assert ended.returncode == 0, ended.stderr
+        return home
+
+    return walk
+
+
+@pytest.fixture(scope="session")
+def crash_home(walked) -> Path:
+    """The home of the crash of August 2024, on gate."""
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"the recordings are not at {RECORDINGS}")
+    return walked(
+        "crash-2024-08", datetime(2024, 8, 19, 21, tzinfo=UTC), "BTC, ETH, SOL",
+        "--start", "2024-06-19", "--end", "2024-08-20", "--exchange", "gate",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory) -> Path:
+    """The home of the demo, its tape under `tapes/`."""
+    folder = tmp_path_factory.mktemp("demo")
+    ended = subprocess.run([COMMAND, "demo"], cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return folder / "data" / "demo"

@@ -200,6 +200,17 @@ def test_up_to_three_missing_hours_are_filled_by_what_the_others_saw_and_bounded
     assert found.low[-1] < found.rank[-1] < found.high[-1]
 
 
+def test_the_upper_bound_of_a_filled_hour_is_at_least_the_mean_hour_of_whoever_lacks_it():
+    frames = with_a_hole(1)
+    frames[0].loc[frames[0].index[-3], "long_usd"] = 0.0  # three times nothing, and four times that: still nothing
+    found = panel_of(measures.liquidations, *frames)
+    weight = sum(its["open_interest_24h_ago_usd"].iloc[-3] for its in frames)
+    earlier = (24 * 1 + 24 * 3) / (2 * 24) * history()[23:-3]
+    assert found.value[-3] == pytest.approx((23 * 1 + 23 * 3) / weight)
+    assert found.rank[-3] == found.low[-3]
+    assert found.high[-3] == pytest.approx(np.mean(earlier < (23 * 1 + 24 * 3) / weight))
+
+
 def test_filled_hours_enter_the_bounds_and_the_score_takes_what_is_filled():
     row = scores_of_btc(history(), *with_a_hole(3)).iloc[-1]
     whole = scores_of_btc(history(), *with_a_hole(0)).iloc[-1]

@@ -102,7 +102,8 @@ def _liquidations_of(
     """A missing hour of members is what the others saw in it times the members' ratio to them over the 28 days before.
 
     Of these days count the hours in which all were observed, of which a day is needed. The bounds take nothing, and
-    four times that. An hour that nobody saw can't be filled.
+    four times that, but at least what the members had in a mean hour of these days: four times next to nothing, where
+    the others saw no more, bounds nothing. An hour that nobody saw can't be filled.
     """
     figures = np.take(long_usd, columns, axis=1)
     is_seen = ~np.isnan(figures)
@@ -114,14 +115,18 @@ def _liquidations_of(
     partly = np.flatnonzero((seen > 0) & ~is_whole)
     earliest = np.maximum(partly - LONG_WINDOW_HOURS, 0)
     usd_28d = usd_before[partly] - usd_before[earliest]
-    ratio = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), (usd_28d * is_seen[partly]).sum(axis=1))
-    has_history = hours_before[partly] - hours_before[earliest] >= FEWEST_HOURS_OF_A_RATIO
+    hours_28d = hours_before[partly] - hours_before[earliest]
+    missing_usd_28d = (usd_28d * ~is_seen[partly]).sum(axis=1)
+    ratio = _divided(missing_usd_28d, (usd_28d * is_seen[partly]).sum(axis=1))
     fill_usd = np.where(seen == 0, np.nan, 0)
-    fill_usd[partly] = np.where(has_history, seen_usd[partly] * ratio, np.nan)
+    fill_usd[partly] = np.where(hours_28d >= FEWEST_HOURS_OF_A_RATIO, seen_usd[partly] * ratio, np.nan)
+    most_usd = WIDEST_FILL * fill_usd
+    most_usd[partly] = np.maximum(most_usd[partly], _divided(missing_usd_28d, hours_28d))
 
     is_panel = np.take(is_present, columns, axis=1).all(axis=1)
     weight = np.where(is_panel, np.take(weight_usd, columns, axis=1).sum(axis=1), np.nan)
-    value, low, high = (_divided(_sum_of_24h(seen_usd + times * fill_usd), weight) for times in (1, 0, WIDEST_FILL))
+    fills_usd = (fill_usd, 0 * fill_usd, most_usd)  # in the bounds, too, there is no sum where there is none to rank
+    value, low, high = (_divided(_sum_of_24h(seen_usd + filled_usd), weight) for filled_usd in fills_usd)
     return Series(value, low, high, np.nan_to_num(_sum_of_24h((~is_whole).astype("float64"))).astype("int64"))
 
 
