@@ -68,6 +68,8 @@ MEASURES = {
         Measure("score_low", "at least", "points", "score_low", "score", table="market_stress"),
         Measure("score_high", "at most", "points", "score_high", "score", table="market_stress"),
         Measure("regime", "regime", "text", "regime", "score", table="market_stress"),
+        Measure("regime_low", "regime at least", "text", "regime_low", "score", table="market_stress"),
+        Measure("regime_high", "regime at most", "text", "regime_high", "score", table="market_stress"),
         *(
             Measure(f"{part}_{kind}", f"{words}{suffix}", unit, f"{part}_{kind}", part, table="market_stress")
             for kind, suffix, unit in (("contribution", "", "points"), ("rank", ", rank", "rank"))
@@ -75,6 +77,10 @@ MEASURES = {
         ),
         Measure("effective_days", "history", "days", "effective_days", "score", table="market_stress"),
         Measure("warm_up_days", "warm-up", "days", "warm_up_days", "score", table="market_stress"),
+        Measure(
+            "independent_windows", "windows without overlap", "count", "independent_windows", "score",
+            table="market_stress",
+        ),
     ],
     "liquidations": [
         Measure("long_usd_24h", "longs, 24 h", "USD", "long_usd_24h", "liquidations", "24h"),
@@ -116,4 +122,7 @@ MEASURES = {
 }  # fmt: skip
 
 # Columns that a warehouse may lack: without one, the figures made of it are left out.
-EXTRA_COLUMNS = {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"}
+EXTRA_COLUMNS = {
+    "market_hourly": {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"},
+    "market_stress": {"regime_low", "regime_high", "independent_windows"},
+}

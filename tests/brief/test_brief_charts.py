@@ -45,6 +45,14 @@ def test_a_drawing_is_one_image_that_its_caption_describes(drawings):
     assert not {key for key in inner if key.startswith("aria") or key == "role"}
 
 
+def test_scores_of_two_panels_are_not_joined(drawings):
+    # 85 days on one panel, then 10 on another: two lines, the second of which begins where the first ends.
+    lines = [mark.get("d") for mark in drawings[0].iter() if mark.get("stroke") == "var(--ink)" and mark.get("d")]
+    lines = [line for line in lines if line.count("L") > 100]
+    assert len(lines) == 2
+    assert all(line.count("M") == 1 for line in lines)
+
+
 @pytest.mark.parametrize("name", CHARTS)
 def test_charts_for_dagster_are_small_images(published, name):
     image = chart_png(published, name)
