@@ -78,7 +78,7 @@ MEASURES = {
         Measure("effective_days", "history", "days", "effective_days", "score", table="market_stress"),
         Measure("warm_up_days", "warm-up", "days", "warm_up_days", "score", table="market_stress"),
         Measure(
-            "independent_windows", "windows without overlap", "count", "independent_windows", "score",
+            "independent_windows", "independent windows", "count", "independent_windows", "score",
             table="market_stress",
         ),
     ],

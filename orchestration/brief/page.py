@@ -12,11 +12,11 @@ from orchestration.brief.words import cell_text, figure_text, moment_text, share
 
 SECTIONS = {
     "score": ("Stress score", [
-        ("Score, bounds and contributions in points of 100", [
+        ("Score and bounds in points of 100, and the history behind them", [
             "score", "score_low", "score_high", "regime", "regime_low", "regime_high",
-            *(f"{part}_contribution" for part in score.PARTS),
             "effective_days", "warm_up_days", "independent_windows",
         ]),
+        ("Contributions in points of 100", [f"{part}_contribution" for part in score.PARTS]),
         ("Ranks among earlier hours, 0 to 1", [f"{part}_rank" for part in score.PARTS]),
     ]),
     "liquidations": ("Liquidations", [("USD", [measure.name for measure in MEASURES["liquidations"]])]),

@@ -72,7 +72,7 @@ def _score_line(figures: Figures) -> str:
     low, high = figures.text("score_low", ALL), figures.text("score_high", ALL)
     history = f"history {figures.text('effective_days', ALL)}, warm-up {figures.text('warm_up_days', ALL)}"
     if figures.value("independent_windows", ALL) is not None:
-        history += f", {figures.text('independent_windows', ALL)} windows without overlap"
+        history += f", {figures.text('independent_windows', ALL)} independent windows"
     if figures.value("score", ALL) is not None:
         bounds = "" if low == high else f", within {low} to {high}"
         return f"{figures.text('score', ALL)} of 100, {_regime(figures)}{bounds} ({history})"

@@ -19,7 +19,7 @@ def test_headline_is_short_and_names_the_figures(brief):
     assert lines["as of"] == "2026-02-12 00:00 UTC, 12 min before the brief was written"
     assert lines["BTC longs liquidated, 24 h"].replace("\u202f", " ") == "355.5 M USD (observed 96 %, lower bound)"
     assert lines["ALL stress score"].replace("\u202f", " ") == (
-        "80.00 of 100, stress (history 60 d, warm-up 180 d, 2 windows without overlap)"
+        "80.00 of 100, stress (history 60 d, warm-up 180 d, 2 independent windows)"
     )
 
 
