@@ -41,8 +41,8 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                     metadata={"reasons": dg.MetadataValue.md(lines)},
                     allow_retries=False,
                 )
-            frames = [build.execute(f"select * from {table}").df() for table in INPUTS[:2]]
-        scores = score.market_stress(*frames, settings.universe.score.warm_up_days)
+            of_prices, instruments = (build.execute(f"select * from {table}").df() for table in INPUTS[:2])
+        scores = score.market_stress(of_prices, instruments, settings.universe.score.warm_up_days)
         contracts.check_published(scores)
         warehouse = publish(settings.home, scores, settings.universe.keep_published_days, settings.now())
     return dg.MaterializeResult(

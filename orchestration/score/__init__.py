@@ -6,6 +6,7 @@ measured on a panel, and `first_line` how ranks become a score. The score is coi
 """
 
 from dataclasses import fields
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ MEASURED = {
     "funding_dislocation": measures.funding_dislocation,
 }
 NATURES = ("complete", "totals", "sampled")  # the worst last
+Kind = TypeVar("Kind", bound=Ranks)
 
 
 def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_days: int = 180) -> pd.DataFrame:
@@ -114,7 +116,7 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
     )[COLUMNS]
 
 
-def _side_by_side(of_assets: list) -> Ranks:
+def _side_by_side(of_assets: list[Kind]) -> Kind:
     """Ranks of one measure, asset by asset, as grids."""
     kind = type(of_assets[0])
     return kind(**{it.name: np.column_stack([getattr(of, it.name) for of in of_assets]) for it in fields(kind)})

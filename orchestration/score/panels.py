@@ -77,8 +77,11 @@ def panel_ranks(
     is_candidate = is_present & is_old
     if is_asked is not None:
         is_candidate &= is_asked[:, np.newaxis]
+    rank, low, high = (np.full(grid_hours, np.nan) for _ in range(3))
     found = PanelRanks(
-        *(np.full(grid_hours, np.nan) for _ in ("rank", "low", "high")),
+        rank,
+        low,
+        high,
         hours=own.hours.max(axis=1, initial=0).astype("int64"),
         cause=np.where(is_old.any(axis=1) & ~is_present.any(axis=1), MISSING, INSUFFICIENT_HISTORY),
         value=np.full(grid_hours, np.nan),
@@ -180,7 +183,7 @@ class _Choice:
         work = [(panel, hours)]
         while work:
             panel, hours = work.pop()
-            joint = history(self.is_present[:, panel].all(axis=1))
+            joint = history(np.all(self.is_present[:, panel], axis=1))
             is_enough = joint.is_enough(self.warm_up_days)[hours]
             if is_enough.any():
                 yield panel, hours[is_enough]
