@@ -124,7 +124,7 @@ SUITES = {
             _recent("hours_behind"),
             _between("error", "seconds_past_hour", 0, 0, says="as_of lies on the hour"),
             _between("error", "long_usd", 0),
-            _between("warning", "turnover", 0, 1, mostly=0.9999, says="an hour doesn't liquidate open interest whole"),
+            _between("warning", "turnover", 0, 1, mostly=0.9999, says="an hour doesn't liquidate more than there is"),
             _one_of("completeness", COMPLETENESS[:-1]),
             _between("error", "open_interest_usd", 0),
             _between("error", "open_interest_24h_ago_usd", 0),

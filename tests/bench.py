@@ -22,7 +22,7 @@ from rich.table import Table
 
 from orchestration.contracts import contract
 from orchestration.lake import facts, files, publish
-from orchestration.score import ranks
+from orchestration.score.ranks import LONGEST_WINDOW_HOURS, ranks_of_series
 
 ROUNDS = 3
 DAYS = int(sys.argv[1]) if len(sys.argv) > 1 else 365  # with 24 hours and 228 symbols 2 M rows
@@ -110,27 +110,26 @@ def compare_unchanged_write(home: Path) -> tuple:
 
 def compare_ranks(_: Path) -> tuple:
     """Mid-ranks of one measure of one asset as the score takes them, against a sorted list in plain Python."""
-    index, warm_up_days = pd.date_range(FIRST_DAY.tz_localize(None), periods=20_000, freq="h"), 180
-    values = pd.Series(np.random.default_rng(0).normal(size=len(index)).round(3), index)
+    warm_up_days, values = 180, np.random.default_rng(0).normal(size=20_000).round(3)
 
     def insort_ranks() -> list[float]:
-        window, figures, earlier, found = ranks.LONGEST_WINDOW_HOURS, values.tolist(), [], []
+        window, figures, earlier, ranks = LONGEST_WINDOW_HOURS, values.tolist(), [], []
         for at, value in enumerate(figures):
             if at > window:
                 del earlier[bisect_left(earlier, figures[at - window - 1])]
             below = (bisect_left(earlier, value) + bisect_right(earlier, value)) / 2
-            found.append(below / len(earlier) if len(earlier) >= warm_up_days * 24 else np.nan)
+            ranks.append(below / len(earlier) if len(earlier) >= warm_up_days * 24 else np.nan)
             insort(earlier, value)
-        return found
+        return ranks
 
     names = f"mid-ranks of {len(values):,}", "pandas rolling rank", "bisect.insort"
-    return names, lambda: ranks.ranks_of_series(values.to_numpy(), warm_up_days), insort_ranks
+    return names, lambda: ranks_of_series(values, warm_up_days), insort_ranks
 
 
 def compare_publishing(home: Path) -> tuple:
     """Marts copied into a new file, against a copied file from which all else is dropped; both synced and renamed."""
-    row = {"as_of": [NOW.replace(tzinfo=None)], "asset": ["ALL"], "score": [50.0]}
-    scores = pd.DataFrame(row).reindex(columns=contract("market_stress").columns)
+    scores = pd.DataFrame({"as_of": [NOW.replace(tzinfo=None)], "asset": ["ALL"], "score": [50.0]}, dtype="object")
+    scores = scores.reindex(columns=contract("market_stress").columns)
 
     def copy_and_drop() -> None:
         draft = home / "other.duckdb.draft"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from recordings import RECORDINGS
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 COMMAND = Path(sys.executable).with_name("market-stress")
 
 

@@ -35,9 +35,10 @@ def good_frames() -> dict[str, pd.DataFrame]:
         downside_24h_ratio=-0.01, downside_28d_ratio=0.2, volatility_24h=0.03,
         open_interest_share=lambda rows: rows["asset"].map({"BTC": 0.7, "ETH": 0.3}),
     )  # fmt: skip
-    instruments = table(as_of=HOURS, instrument=[f"{exchange}:BTC" for exchange in EXCHANGES]).assign(
-        long_usd=1e5, completeness="complete", open_interest_usd=1e9, open_interest_24h_ago_usd=1e9,
-        closed_24h_usd=-1e6, closed_28d_usd=2e8, start_28d_usd=1.2e9, funding_rate_annualised=0.1,
+    instruments = table(as_of=HOURS, instrument=[f"{exchange}:{asset}" for exchange in EXCHANGES for asset in PRICES])
+    instruments = instruments.assign(
+        long_usd=1e4, completeness="complete", open_interest_usd=1e8, open_interest_24h_ago_usd=1.1e8,
+        closed_24h_usd=5e6, closed_28d_usd=-1e7, start_28d_usd=9e7, funding_rate_annualised=0.1,
     )  # fmt: skip
     daily = table(period_start_date=DAYS, asset=["ALL", *PRICES]).assign(
         price_open=lambda rows: rows["asset"].map(PRICES),
@@ -57,8 +58,9 @@ def good_frames() -> dict[str, pd.DataFrame]:
         close_base=lambda rows: (1_000 / rows["asset"].map(PRICES)).map(Decimal) * 350_000,
     )  # fmt: skip
     return {
-        "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments, "market_hourly": hourly,
-        "market_daily": daily, "liquidations_daily": liquidations, "open_interest_daily": open_interest,
+        "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments,
+        "market_hourly": hourly, "market_daily": daily,
+        "liquidations_daily": liquidations, "open_interest_daily": open_interest,
     }  # fmt: skip
 
 
@@ -102,8 +104,6 @@ def test_sides_taken_for_each_other_are_seen():
 
 FALSE_FIGURES = [
     ("stress_measures_hourly", "open_interest_share", 1.2, "open_interest_share is at least 0 and at most 1"),
-    ("int_stress_instruments_hourly", "long_usd", -1.0, "long_usd is at least 0"),
-    ("int_stress_instruments_hourly", "closed_28d_usd", 2e9, "closed_28d_ratio is at most 1.000001"),
     ("market_hourly", "price", 0.0, "price is above 0"),
     ("market_hourly", "long_usd_7d", 9e5, "long_usd_7d is not below long_usd_24h"),
     ("market_hourly", "worst_hour_usd_24h", 3e6, "the worst hour of 24 h isn't worse than the 24 h"),

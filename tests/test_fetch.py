@@ -1,10 +1,10 @@
 """What of an answer counts: the range, the depth, and what comes back through real HTTP from the sandbox."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from recordings import RECORDINGS, needs_recordings
 
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import FetchFailed, open_client
@@ -12,7 +12,6 @@ from orchestration.exchanges.fetch import TIMES, Page, earliest, fetch_listing, 
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 2, 11, 12, tzinfo=UTC)
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
 
 
 # --- which range is asked for
@@ -65,7 +64,6 @@ def assert_same(got, tape, columns, **tolerance):
     )
 
 
-needs_recordings = pytest.mark.skipif(not RECORDINGS.exists(), reason="shared/recordings is not beside this checkout")
 PRICES = ["opened_at", "open", "high", "low", "close"]
 
 

@@ -3,22 +3,13 @@
 Part of `make test-all`. Skipped where the recordings are absent: they lie beside the checkout, never in it.
 """
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import pytest
+from recordings import RECORDINGS, needs_recordings
 
-RECORDINGS = Path(__file__).parents[2] / "shared" / "recordings"
-COMMAND = Path(sys.executable).with_name("market-stress")
-
-pytestmark = [
-    pytest.mark.thorough,
-    pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"the recordings are not at {RECORDINGS}"),
-]
+pytestmark = [pytest.mark.thorough, needs_recordings]
 
 # Long and short USD of 2024-08-05, of its week and of July 2024; hours of July that were observed.
 LIQUIDATIONS = {
@@ -34,34 +25,8 @@ OPEN_INTEREST_BASE = {
 }
 
 
-@pytest.fixture(scope="module")
-def walked(sandbox, tmp_path_factory):
-    """A function (tape, now, assets, words of a backfill) -> the home, backfilled and with a refresh behind it."""
-
-    def walk(tape: str, now: datetime, assets: str, *words: str) -> Path:
-        home = tmp_path_factory.mktemp(tape)
-        (home / "universe.yml").write_text(f"assets: [{assets}]\n")
-        environment = {
-            **os.environ,
-            "MARKET_STRESS_HOME": str(home),
-            "MARKET_STRESS_UNIVERSE": str(home / "universe.yml"),
-            "MARKET_STRESS_NOW": now.isoformat(),
-            "MARKET_STRESS_EXCHANGE_URL": sandbox(RECORDINGS / tape, now),
-        }
-        for command in (["backfill", *words], ["refresh"]):
-            ended = subprocess.run([COMMAND, *command], env=environment, capture_output=True, text=True, check=False)
-            assert ended.returncode == 0, ended.stderr
-        return home
-
-    return walk
-
-
-def test_the_crash_of_august_2024(walked):
-    home = walked(
-        "crash-2024-08", datetime(2024, 8, 19, 21, tzinfo=UTC), "BTC, ETH, SOL",
-        "--start", "2024-06-19", "--end", "2024-08-20", "--exchange", "gate",
-    )  # fmt: skip
-    with duckdb.connect(home / "warehouse.duckdb", read_only=True) as warehouse:
+def test_the_crash_of_august_2024(crash_home):
+    with duckdb.connect(crash_home / "warehouse.duckdb", read_only=True) as warehouse:
 
         def sums(grain: str, day: str, asset: str, figures: str = "long_usd, short_usd") -> tuple:
             return warehouse.execute(

@@ -57,14 +57,14 @@ def market_rows(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> lis
 
 def figures(connection: "duckdb.DuckDBPyConnection", known: Known) -> list[dict]:
     """{name, asset, label, value, unit, as_of, completeness, reason, table, query} of every measure and asset."""
-    absent = {
+    measures = [measure for measures in MEASURES.values() for measure in measures]
+    lacking = {
         table: extra - {row["column_name"] for row in records(connection, f"describe {table}")}
         for table, extra in EXTRA_COLUMNS.items()
     }
-    measures = [measure for measures in MEASURES.values() for measure in measures]
     figures = []
     for measure in measures:
-        if any(column in measure.expression for column in absent[measure.table]):
+        if any(column in measure.expression for column in lacking[measure.table]):
             continue
         for asset in known.rows:
             query = measure.query(asset, known.as_of)
@@ -94,7 +94,7 @@ def _completeness(measure: Measure, asset: str, value: object, known: Known) -> 
         ranked = sum(row.get(f"{part}_rank") is not None for part in score.PARTS)
         weight = 1 - (row["score_high"] - row["score_low"]) / 100 if row else 0.0
         text = f"{ranked} of {len(score.PARTS)} parts"
-        is_lower_bound = measure.name == "score" and value is not None and row["score_low"] == value < row["score_high"]
+        is_lower_bound = measure.name == "score" and value is not None and value == row["score_low"] < row["score_high"]
         return {"text": text, "observed_ratio": round(weight, 4), "is_lower_bound": is_lower_bound}
     if measure.topic == "liquidations":
         row = known.rows[asset]
@@ -158,10 +158,10 @@ def _score_reason(measure: Measure, row: dict | None) -> str:
     reason = row["reason"] or ""
     clauses = [clause.strip() for clause in reason.split(";")]
     if measure.topic in score.PARTS:
-        reason = next((clause.rsplit(":", 1)[0] for clause in clauses if measure.topic in clause), reason)
+        reason = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), reason)
     elif measure.name == "regime" and row.get("regime_low") is not None:
-        reason = f"it lies between {row['regime_low']} and {row['regime_high']}"
-    elif measure.name in ("score", "regime", "regime_low", "regime_high"):
+        reason = f"between {row['regime_low']} and {row['regime_high']} over the last 48 hours that count"
+    elif measure.name in ("score", "regime"):
         reason = f"{row['score_high'] - row['score_low']:.0f} of 100 points are open: {reason}"
     history = f"a rank needs {row['warm_up_days']} d"
     if all(row[f"{part}_rank"] is None for part in score.PARTS):  # else the days are those of another part

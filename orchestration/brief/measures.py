@@ -67,9 +67,10 @@ MEASURES = {
         Measure("score", "score", "points", "score", "score", table="market_stress"),
         Measure("score_low", "at least", "points", "score_low", "score", table="market_stress"),
         Measure("score_high", "at most", "points", "score_high", "score", table="market_stress"),
-        Measure("regime", "regime", "text", "regime", "score", table="market_stress"),
-        Measure("regime_low", "regime at least", "text", "regime_low", "score", table="market_stress"),
-        Measure("regime_high", "regime at most", "text", "regime_high", "score", table="market_stress"),
+        *(
+            Measure(name, words, "text", name, "score", table="market_stress")
+            for name, words in (("regime", "regime"), ("regime_low", "regime, at least"), ("regime_high", "at most"))
+        ),
         *(
             Measure(f"{part}_{kind}", f"{words}{suffix}", unit, f"{part}_{kind}", part, table="market_stress")
             for kind, suffix, unit in (("contribution", "", "points"), ("rank", ", rank", "rank"))
@@ -78,8 +79,7 @@ MEASURES = {
         Measure("effective_days", "history", "days", "effective_days", "score", table="market_stress"),
         Measure("warm_up_days", "warm-up", "days", "warm_up_days", "score", table="market_stress"),
         Measure(
-            "independent_windows", "independent windows", "count", "independent_windows", "score",
-            table="market_stress",
+            "independent_windows", "separate windows", "count", "independent_windows", "score", table="market_stress"
         ),
     ],
     "liquidations": [
@@ -121,7 +121,7 @@ MEASURES = {
     ],
 }  # fmt: skip
 
-# Columns that a warehouse may lack: without one, the figures made of it are left out.
+# Columns that an older warehouse may lack: without one, the figures made of it are left out.
 EXTRA_COLUMNS = {
     "market_hourly": {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"},
     "market_stress": {"regime_low", "regime_high", "independent_windows"},

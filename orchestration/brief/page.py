@@ -12,12 +12,13 @@ from orchestration.brief.words import cell_text, figure_text, moment_text, share
 
 SECTIONS = {
     "score": ("Stress score", [
-        ("Score and bounds in points of 100, and the history behind them", [
+        ("Score, bounds and contributions in points of 100", [
             "score", "score_low", "score_high", "regime", "regime_low", "regime_high",
-            "effective_days", "warm_up_days", "independent_windows",
+            *(f"{part}_contribution" for part in score.PARTS),
         ]),
-        ("Contributions in points of 100", [f"{part}_contribution" for part in score.PARTS]),
-        ("Ranks among earlier hours, 0 to 1", [f"{part}_rank" for part in score.PARTS]),
+        ("Ranks among earlier hours, 0 to 1, and how much history they have", [
+            *(f"{part}_rank" for part in score.PARTS), "effective_days", "warm_up_days", "independent_windows",
+        ]),
     ]),
     "liquidations": ("Liquidations", [("USD", [measure.name for measure in MEASURES["liquidations"]])]),
     "open_interest": ("Open interest", [
@@ -30,9 +31,10 @@ SECTIONS = {
                            [measure.name for measure in MEASURES["prices"]])]),
 }  # fmt: skip
 ABOUT_CHARTS = {
-    "score": "Bars: contributions at the end of each UTC day. Line: the score by hour, broken where liquidations are "
-    "ranked on another panel. Bands: where regimes begin. Strip: the regime in force, which is left after 48 hours "
-    "below; empty where its bounds differ. Grey: the bounds where there is no score.",
+    "score": "Bars: contributions at the end of each UTC day. Line: the score by hour. Bands: where regimes begin. "
+    "Strip: the regime in force, which is left after 48 hours below. "
+    "The line breaks where the instruments change that liquidations are ranked on. "
+    "Grey: the bounds where there is no score.",
     "liquidations": "Longs up, shorts down. Hatched: not observed, which is not zero. The strip tells how much of each "
     "day was observed; a fainter day is a lower bound.",
     "open_interest": "Lines: the end of each UTC day. Bars: the day's change by price, by positions, by listings, and "
@@ -71,11 +73,10 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
 def _tiles(brief: dict) -> list[dict]:
     """The figures that come first: {title, asset, figure, beside: [figure]}."""
     lead, figures = brief["lead_asset"], Figures(brief)
-    regime = ["regime"] if figures.value("regime", ALL) is not None else ["regime_low", "regime_high"]
     wanted = [
-        ("Stress score", ALL, "score",
-         [(name, ALL) for name in (*regime, "score_low", "score_high", "warm_up_days", "independent_windows")]),
-        ("Longs liquidated, 24 h", lead, "long_usd_24h", [("short_usd_24h", lead), ("worst_hour_usd_24h", lead)]),
+        ("Stress score", ALL, "score", [("regime", ALL), ("score_low", ALL), ("score_high", ALL)]),
+        ("Longs liquidated, 24 h", lead, "long_usd_24h",
+         [("short_usd_24h", lead), ("worst_hour_usd_24h", lead), ("full_reporting_ratio", lead)]),
         ("Liquidations, 7 d", lead, "total_usd_7d", [("total_usd_7d", ALL)]),
         ("Liquidations, 30 d", lead, "total_usd_30d", [("total_usd_30d", ALL)]),
         ("Open interest, 24 h", ALL, "open_interest_change_24h_ratio",

@@ -68,25 +68,23 @@ def headline(brief: dict) -> list[tuple[str, str]]:
     return lines
 
 
+def _regime(figures: Figures) -> str:
+    """The regime, or those of its bounds where they disagree."""
+    if figures.value("regime", ALL) is None and figures.value("regime_low", ALL) is not None:
+        return f"{figures.text('regime_low', ALL)} to {figures.text('regime_high', ALL)}"
+    return figures.text("regime", ALL)
+
+
 def _score_line(figures: Figures) -> str:
     low, high = figures.text("score_low", ALL), figures.text("score_high", ALL)
     history = f"history {figures.text('effective_days', ALL)}, warm-up {figures.text('warm_up_days', ALL)}"
     if figures.value("independent_windows", ALL) is not None:
-        history += f", {figures.text('independent_windows', ALL)} independent windows"
+        history += f", {figures.value('independent_windows', ALL)} separate windows of its slowest measure"
     if figures.value("score", ALL) is not None:
         bounds = "" if low == high else f", within {low} to {high}"
         return f"{figures.text('score', ALL)} of 100, {_regime(figures)}{bounds} ({history})"
-    if figures.value("score_low", ALL) is None:
-        return NO_DATA
-    return f"{NO_DATA} (between {low} and {high}, {_regime(figures)}; {history})"
-
-
-def _regime(figures: Figures) -> str:
-    """The regime of the whole market, or between which it lies."""
-    low, high = (figures.value(f"regime_{bound}", ALL) for bound in ("low", "high"))
-    if figures.value("regime", ALL) is not None or low is None:
-        return figures.text("regime", ALL).replace(NO_DATA, "regime not known")
-    return f"between {low} and {high}"
+    between = f" (between {low} and {high}; {history})" if figures.value("score_low", ALL) is not None else ""
+    return f"{NO_DATA}{between}"
 
 
 def summary(brief: dict) -> str:
@@ -106,9 +104,9 @@ def summary(brief: dict) -> str:
             change += f" and {figures.text('open_interest_change_28d_ratio', ALL)} in 28 d"
         sentences.append(f"{change}.")
     if figures.value("score", ALL) is not None:
-        sentences.append(
-            f"The stress score of the whole market is {figures.text('score', ALL)} of 100: {_regime(figures)}."
-        )
+        score, low, high = (figures.text(name, ALL) for name in ("score", "score_low", "score_high"))
+        bounds = "" if low == high else f", within {low} to {high}"
+        sentences.append(f"The stress score of the whole market is {score} of 100{bounds}: {_regime(figures)}.")
     return unbroken(" ".join(sentences))
 
 
@@ -141,9 +139,5 @@ def warnings(brief: dict) -> list[str]:
         )
     score = next((f for f in brief["figures"] if (f["name"], f["asset"]) == ("score", ALL)), None)
     if score and score["value"] is None:
-        figures = Figures(brief)
-        low, high = figures.text("score_low", ALL), figures.text("score_high", ALL)
-        warnings.append(
-            f"There is no stress score, it lies between {low} and {high} ({_regime(figures)}): {score['reason']}."
-        )
+        warnings.append(f"There is no stress score: {score['reason']}.")
     return warnings

@@ -31,7 +31,7 @@ def publish(home: Path, market_stress: "pd.DataFrame", keep_days: int, now: date
         _copy_marts(connection)
         connection.register("market_stress_rows", market_stress)
         terms = contracts.contract("market_stress")
-        # In the contract's types, since those of a column without any value can't be told from its values.
+        # In the contract's types: a column without any value has none of its own.
         columns = ", ".join(
             f"cast({column['name']} as {column['physicalType']}) as {column['name']}" for column in terms.properties
         )

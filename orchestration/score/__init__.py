@@ -16,6 +16,8 @@ from orchestration.score.first_line import REGIMES
 from orchestration.score.panels import PanelRanks
 from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, PRICE_MEASURES, Ranks
 
+AnyRanks = TypeVar("AnyRanks", bound=Ranks)
+
 __all__ = ["COLUMNS", "MEASURES", "PARTS", "REGIMES", "market_stress"]
 
 SHARE = "open_interest_share"
@@ -33,7 +35,6 @@ MEASURED = {
     "funding_dislocation": measures.funding_dislocation,
 }
 NATURES = ("complete", "totals", "sampled")  # the worst last
-Kind = TypeVar("Kind", bound=Ranks)
 
 
 def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_days: int = 180) -> pd.DataFrame:
@@ -46,14 +47,14 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
     - `<part>_rank` in [0, 1]: the mean of its measures' ranks, each the mid-rank (share below plus half the share of
       equals) among the strictly earlier values of the window. The window reaches back to the first value within 730
       days; it must span `warm_up_days` and hold nine tenths of its hours. Values that rest on instruments are ranked
-      among those of the same panel (see `panels.panel_ranks`). A part with an unranked measure has no rank.
+      among those of the same panel (see `panels`). A part with an unranked measure has no rank.
     - `breadth_rank`: share of the other assets (for ALL: of all) whose own ranks' mean exceeds 0.9; of missing ranks
       it takes the least. An asset counts if it holds at least 0.5 % of open interest (the last known share counts) and
       has history enough for at least one measure.
     - `<part>_contribution`: points to the cent; their sum is `score`, a missing part adding nothing.
     - `score_low`, `score_high`: the score if missing parts were worth nothing, or everything, breadth the least and the
-      most that missing ranks leave open, and a filled hour nothing, or four times what it is filled with (at least the
-      mean hour of whoever lacks it). `score` is NULL where they are more than 10 points apart.
+      most that missing ranks leave open, and a filled hour nothing, or four times what it is filled with. `score` is
+      NULL where they are more than 10 points apart.
     - `regime_low`, `regime_high`: calm, elevated (60), stress (75), cascade (90), of the bounds' maximum over the last
       48 hours in which a part had a rank; `regime` where they agree. NULL in an hour in which none has.
     - `liquidations_ratio`, ... `funding_dislocation`: the ranked value of the panel. `liquidations_panel` names its
@@ -81,14 +82,15 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
         grid = of_prices.pivot(index="as_of", columns="asset", values=name)
         return grid.reindex(index=hours, columns=assets).to_numpy(dtype="float64", na_value=np.nan)
 
-    found: dict[str, Ranks] = {}
+    of_series: dict[str, Ranks] = {}
     for name in PRICE_MEASURES:
-        found[name] = _side_by_side([ranks.ranks_of_series(values, warm_up_days) for values in price_grid(name).T])
+        of_series[name] = _side_by_side([ranks.ranks_of_series(values, warm_up_days) for values in price_grid(name).T])
     of_panels: dict[str, PanelRanks] = {}
     for name, measured in MEASURED.items():
         by_asset = measured(on_grid, assets, warm_up_days, months)
-        found[name] = of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
+        of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
 
+    found: dict[str, Ranks] = of_series | of_panels
     in_home = {name: its[:, 0] for name, its in measures.ever_observed(on_grid, ["ALL"]).items()}
     parts = first_line.parts_of(found, measures.ever_observed(on_grid, assets))
     parts["breadth"] = first_line.breadth_of(parts, assets, price_grid(SHARE), first_line.has_history(found), in_home)
@@ -116,7 +118,7 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
     )[COLUMNS]
 
 
-def _side_by_side(of_assets: list[Kind]) -> Kind:
+def _side_by_side(of_assets: list[AnyRanks]) -> AnyRanks:
     """Ranks of one measure, asset by asset, as grids."""
     kind = type(of_assets[0])
     return kind(**{it.name: np.column_stack([getattr(of, it.name) for of in of_assets]) for it in fields(kind)})

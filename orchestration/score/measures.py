@@ -102,8 +102,8 @@ def _liquidations_of(
     """A missing hour of members is what the others saw in it times the members' ratio to them over the 28 days before.
 
     Of these days count the hours in which all were observed, of which a day is needed. The bounds take nothing, and
-    four times that, but at least what the members had in a mean hour of these days: four times next to nothing, where
-    the others saw no more, bounds nothing. An hour that nobody saw can't be filled.
+    four times that or four times the members' mean hour, whichever is more: where the others saw nothing, four times
+    nothing would be no bound. An hour that nobody saw can't be filled.
     """
     figures = np.take(long_usd, columns, axis=1)
     is_seen = ~np.isnan(figures)
@@ -115,18 +115,18 @@ def _liquidations_of(
     partly = np.flatnonzero((seen > 0) & ~is_whole)
     earliest = np.maximum(partly - LONG_WINDOW_HOURS, 0)
     usd_28d = usd_before[partly] - usd_before[earliest]
-    hours_28d = hours_before[partly] - hours_before[earliest]
-    missing_usd_28d = (usd_28d * ~is_seen[partly]).sum(axis=1)
-    ratio = _divided(missing_usd_28d, (usd_28d * is_seen[partly]).sum(axis=1))
+    ratio = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), (usd_28d * is_seen[partly]).sum(axis=1))
+    whole_hours = hours_before[partly] - hours_before[earliest]
+    has_history = whole_hours >= FEWEST_HOURS_OF_A_RATIO
     fill_usd = np.where(seen == 0, np.nan, 0)
-    fill_usd[partly] = np.where(hours_28d >= FEWEST_HOURS_OF_A_RATIO, seen_usd[partly] * ratio, np.nan)
+    fill_usd[partly] = np.where(has_history, seen_usd[partly] * ratio, np.nan)
+    mean_usd = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), whole_hours)
     most_usd = WIDEST_FILL * fill_usd
-    most_usd[partly] = np.maximum(most_usd[partly], _divided(missing_usd_28d, hours_28d))
+    most_usd[partly] = WIDEST_FILL * np.maximum(fill_usd[partly], mean_usd)
 
     is_panel = np.take(is_present, columns, axis=1).all(axis=1)
     weight = np.where(is_panel, np.take(weight_usd, columns, axis=1).sum(axis=1), np.nan)
-    fills_usd = (fill_usd, 0 * fill_usd, most_usd)  # in the bounds, too, there is no sum where there is none to rank
-    value, low, high = (_divided(_sum_of_24h(seen_usd + filled_usd), weight) for filled_usd in fills_usd)
+    value, low, high = (_divided(_sum_of_24h(seen_usd + usd), weight) for usd in (fill_usd, 0 * fill_usd, most_usd))
     return Series(value, low, high, np.nan_to_num(_sum_of_24h((~is_whole).astype("float64"))).astype("int64"))
 
 

@@ -50,12 +50,12 @@ from hours
 MARKET_STRESS = f"""
 create table market_stress as
 select as_of, asset, {{score}} * 80.0 as score, coalesce({{score}} * 80.0, 0) as score_low,
-    coalesce({{score}} * 80.0, 100) + {{open}} as score_high, {{regime}} as regime,
-    coalesce({{regime}}, 'stress') as regime_low, coalesce({{regime}}, 'cascade') as regime_high,
-    case when {{score}} is null then [] when as_of < {{gap}} then ['gate:BTC'] else ['bybit:BTC', 'gate:BTC'] end
-        as liquidations_panel,
+    coalesce({{score}} * 80.0, 100) as score_high, case when {{score}} = 1 then 'stress' end as regime,
     {", ".join(f"{{score}} * 0.8 as {part}_rank" for part in score.PARTS)},
     {", ".join(f"{{score}} * 0.8 * {weight} as {part}_contribution" for part, (weight, _) in score.PARTS.items())},
+    case when {{score}} = 1 then 'stress' else 'calm' end as regime_low,
+    case when {{score}} = 1 then 'stress' else 'cascade' end as regime_high,
+    case when as_of < {{gap}} then ['gate:BTC'] else ['gate:BTC', 'okx:BTC'] end as liquidations_panel,
     180 as warm_up_days, 60.0 as effective_days, 2 as independent_windows,
     case when {{score}} is null then 'insufficient_history: {", ".join(score.PARTS)}' end as reason
 from market_hourly
@@ -117,8 +117,6 @@ TERMS = {
     "open_interest": "1",
     "observed": "0.96",
     "score": "1",
-    "open": "0",
-    "regime": "'stress'",
     "why": "'timeout'",
     "origin": "'live'",
 }
@@ -184,6 +182,7 @@ def unknown(tmp_path_factory, made_warehouse):
     folder = tmp_path_factory.mktemp("unknown")
     warehouse = made_warehouse(folder, liquidations="null", open_interest="null", observed="0.0", score="null")
     with duckdb.connect(warehouse) as connection:
+        connection.execute("alter table market_stress drop column liquidations_panel")
         for table, columns in EXTRA_COLUMNS.items():  # a warehouse may do without
             for column in columns:
                 connection.execute(f"alter table {table} drop column {column}")

@@ -24,7 +24,7 @@ PART_COLOURS = dict(
 
 
 def draw(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "altair.VConcatChart":
-    """Where there is no score, grey says between which bounds it lies; scores of two panels are not joined."""
+    """Where there is no score, grey says between which bounds it lies; scores of two panels aren't joined."""
     import altair as alt
 
     hours = _hours(connection, canvas)
@@ -53,6 +53,8 @@ def _hours(connection: "duckdb.DuckDBPyConnection", canvas: Canvas) -> "pd.DataF
     start = stamp(canvas.as_of - timedelta(days=CHART_DAYS))
     query = f"select * from market_stress where asset = '{ALL}' and as_of >= {start} order by as_of"
     hours = connection.execute(query).df()
+    if "liquidations_panel" not in hours:  # of a warehouse from before it was told
+        hours["liquidations_panel"] = None
     hours["end_at"] = pd.to_datetime(hours["as_of"], utc=True)
     for column in ("score", "score_low", "score_high", *CONTRIBUTIONS):
         hours[column] = hours[column].astype("float64")
@@ -63,21 +65,12 @@ def _tip(day: dict) -> str:
     start = f"{day['end_at']:%a %-d %b %Y %H:%M} UTC: "
     if day["score"] == day["score"]:  # else NaN
         parts = ", ".join(f"{words} {day[column]:.2f}" for column, words in CONTRIBUTIONS.items())
-        bounds = f", within {day['score_low']:.2f} to {day['score_high']:.2f}"
-        bounds = bounds if day["score_low"] < day["score_high"] else ""
-        return f"{start}{day['score']:.2f}{bounds}, {_regime(day)} ({parts})".replace("nan", "not known")
+        regime = day["regime"] if isinstance(day["regime"], str) else f"{day['regime_low']} to {day['regime_high']}"
+        return f"{start}{day['score']:.2f}, {regime} ({parts})".replace("nan", "not known")
     if day["score_low"] == day["score_low"]:
         reason = str(day["reason"]).replace("_", " ")
-        bounds = f"between {day['score_low']:.0f} and {day['score_high']:.0f}, {_regime(day)}"
-        return f"{start}no score, {bounds}; {reason}"
+        return f"{start}no score, between {day['score_low']:.0f} and {day['score_high']:.0f}; {reason}"
     return f"{start}no score"
-
-
-def _regime(day: dict) -> str:
-    """The regime, or between which it lies."""
-    known = [day.get(name) for name in ("regime", "regime_low", "regime_high")]
-    regime, low, high = (name if isinstance(name, str) else None for name in known)
-    return regime or (f"{low} to {high}" if low and high else "regime not known")
 
 
 def _points(field: str) -> "altair.Y":
@@ -134,12 +127,13 @@ def _bounds(days: "pd.DataFrame", x: "altair.X", canvas: Canvas) -> "altair.Char
 def _line(hours: "pd.DataFrame", canvas: Canvas) -> "altair.Chart":
     import altair as alt
 
-    panel = hours["liquidations_panel"].map(str) if "liquidations_panel" in hours else hours["asset"]
-    by_panel = hours[["end_at", "score"]].assign(stretch=(panel != panel.shift()).cumsum())
-    line = alt.Chart(by_panel).mark_line(
+    panels = hours["liquidations_panel"].map(str)
+    hours = hours.assign(panel_number=(panels != panels.shift()).cumsum())
+    line = alt.Chart(hours[["end_at", "score", "panel_number"]]).mark_line(
         color=canvas.colours["ink"], strokeWidth=1.2, invalid="break-paths-show-domains"
     )  # fmt: skip
-    return line.encode(time_axis(canvas, labels=False, field="end_at"), y=_points("score"), detail="stretch:N")
+    x = time_axis(canvas, labels=False, field="end_at")
+    return line.encode(x, y=_points("score"), detail="panel_number:N")
 
 
 def _regimes(hours: "pd.DataFrame", missing: "pd.DataFrame", canvas: Canvas) -> "Plot":
