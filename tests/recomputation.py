@@ -88,13 +88,19 @@ select exchange, asset, stamp, coins::decimal(38, 12) as base,
 from counted left join closes using (exchange, asset, stamp);
 
 create table stocks as
-select seen.*, observed_at >= stamp - interval 2 hour as is_held, observed_at > stamp - interval 1 hour as is_fresh,
-    if(is_held, last_usd, null) as usd, if(is_held, last_base, null) as base, usd::double / base::double as p
-from (
-    select stamps.*, last.stamp as observed_at, usd as last_usd, base as last_base
+with seen as (
+    select stamps.*, last.stamp as seen_at, last.stamp >= stamps.stamp - interval 2 hour as is_held, usd, base
     from stamps asof left join observations as last
         on last.exchange = stamps.exchange and last.asset = stamps.asset and last.stamp <= stamps.stamp
-) as seen;
+),
+held as (
+    select exchange, asset, stamp, if(is_held, seen_at, null) as observed_at, if(is_held, usd, null) as usd,
+        if(is_held, base, null) as base
+    from seen
+)
+select *, usd::double / base::double as p, observed_at > stamp - interval 1 hour as is_fresh,
+    last_value(usd ignore nulls) over (partition by exchange, asset order by stamp) as last_usd
+from held;
 """
 
 # A period opens and closes with the stocks at its ends; high and low are over these and every observation from end to
@@ -169,13 +175,19 @@ from own join weights using (asset, start_at) where usd is not null group by all
 """
 
 # In force at a stamp is the last rate settled by then (binance's come milliseconds late), until an hour after the next
-# is due: in eight hours, or in its interval if that is longer. This is the gap to the one before; the first has none.
+# is due: in eight hours, or in its interval if that is longer. This is the gap to the one before, if no settlement is
+# missing in it; the first has none.
 FUNDING = """
 create table settled as
-select exchange, asset, date_trunc('hour', funded_at::timestamp) as settled_at,
-    date_diff('hour', lag(settled_at) over (partition by exchange, asset order by settled_at), settled_at) as own_hours,
-    rate / own_hours * 8760 as annualised
-from funding_rates;
+with gaps as (
+    select exchange, asset, date_trunc('hour', funded_at::timestamp) as settled_at, rate,
+        date_diff('hour', lag(settled_at) over (partition by exchange, asset order by settled_at), settled_at) as gap
+    from funding_rates
+)
+select exchange, asset, settled_at, last_value(if(gap in (1, 2, 4, 6, 8), gap, null) ignore nulls) over (
+    partition by exchange, asset order by settled_at
+) as own_hours, rate / own_hours * 8760 as annualised
+from gaps;
 
 create table rates as
 select stamps.*, settled_at, annualised
@@ -201,7 +213,7 @@ select market, stamp, sum(long_usd) as long_usd, sum(short_usd) as short_usd, su
     coalesce(list_distinct(list(exchange) filter (usd is null)), []) as lacking,
     coalesce(list(exchange || ':' || symbol) filter (usd is not null), []) as panel,
     coalesce(list(exchange || ':' || symbol) filter (close is not null), []) as price_panel,
-    max(if(is_observed, stamp, null)) as liquidations_at, max(if(is_held, observed_at, null)) as open_interest_at,
+    max(if(is_observed, stamp, null)) as liquidations_at, max(observed_at) as open_interest_at,
     max(if(close is not null, stamp, null)) as candles_at, max(settled_at) as funding_rates_at
 from (select *, hour_at + interval 1 hour as stamp from liquidations_hourly)
 join watched using (exchange, asset) join members using (exchange, asset) join stocks using (exchange, asset, stamp)

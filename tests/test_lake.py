@@ -182,7 +182,7 @@ def event(feed_id: str = "a") -> pd.DataFrame:
 def test_an_event_lies_under_the_first_of_the_feeds_that_brought_it(home, first, then, kept):
     """Else the hours of a feed with a receipt would lack what another feed had brought before."""
     facts.write(home, "liquidations", event(), first, NOW)
-    facts.write(home, "liquidations", event(), then, LATER)
+    assert facts.write(home, "liquidations", event(), then, LATER) == facts.Written(unchanged=1)
     assert facts.read_raw(home, "liquidations")["feed"].tolist() == [kept]
     assert facts.write(home, "liquidations", event(), then, LATER) == facts.Written(unchanged=1)
 

@@ -1,6 +1,7 @@
 """The marts of the demo and of a real crash against the same figures computed from the tape alone (`recomputation`).
 
-Part of `make test-all`. The crash is skipped where the recordings are absent.
+Every column is compared: one that the recomputation lacks fails its mart's test. Part of `make test-all`. The crash is
+skipped where the recordings are absent.
 """
 
 from pathlib import Path

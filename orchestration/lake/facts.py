@@ -31,7 +31,7 @@ FEEDS_IN_ORDER = ("websocket", "archive", "rest", "import")
 
 @dataclass(frozen=True)
 class Written:
-    """Rows of one write: `new` keys, `changed` measures, `unchanged` rows that were not written again."""
+    """Rows of one write: `new` keys, `changed` measures, `unchanged` rows, which are not written again (see `write`)."""
 
     new: int = 0
     changed: int = 0
@@ -88,7 +88,7 @@ def _merge(home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segme
     _keep_superseded(connection, home, now)
     _rewrite(connection, terms, segment)
     new, changed = only_row(
-        connection.execute("select count(*) filter (revision = 0), count(*) filter (revision > 0) from changes")
+        connection.execute("select count(*) filter (revision = 0), count(*) filter (is_changed) from changes")
     )
     return Written(new, changed, len(rows) - new - changed)
 
@@ -163,16 +163,18 @@ def _load_current(connection: "duckdb.DuckDBPyConnection", terms: Contract, file
 
 
 def _find_changes(connection: "duckdb.DuckDBPyConnection", terms: Contract) -> None:
-    """Table `changes`: incoming rows that are new or differ in a measure, with their next revision."""
+    """Table `changes`: incoming rows that are new, differ in a measure or become another feed's, with their revision."""
     same_key = " and ".join(f"incoming.{name} is not distinct from current.{name}" for name in terms.key)
     differs = " or ".join(f"incoming.{name} is distinct from current.{name}" for name in terms.measures)
+    moves = "false"
     if terms.name == "liquidations":  # an event lies under the first of the feeds that brought it
-        differs += f" or {_preference('incoming.feed')} < {_preference('current.feed')}"
+        moves = f"{_preference('incoming.feed')} < {_preference('current.feed')}"
     connection.execute(f"""
         create table changes as
-        select incoming.* replace (cast(coalesce(current.revision + 1, 0) as integer) as revision)
+        select incoming.* replace (cast(coalesce(current.revision + 1, 0) as integer) as revision),
+            current.revision is not null and ({differs}) as is_changed
         from incoming left join current on {same_key} and not current.is_stale
-        where current.revision is null or {differs}
+        where current.revision is null or {differs} or {moves}
     """)
     connection.execute(f"""
         create table replaced as

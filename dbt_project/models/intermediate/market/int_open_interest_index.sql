@@ -67,6 +67,9 @@ peaks as (
         max(index_level) over last_28d as peak_28d,
         max(index_level) over last_90d as peak_90d,
         max(index_level) over history as peak,
+        max(index_level) over (
+            partition by asset order by as_of rows between unbounded preceding and 1 preceding
+        ) as peak_before,
         min(case when observed_hours > 0 then as_of end) over history as index_since_at
     from indexes
     window
@@ -86,7 +89,7 @@ final as (
         case when index_since_at <= as_of - interval 2160 hour then 1 - index_level / nullif(peak_90d, 0) end
             as fall_from_peak_90d_ratio,
         1 - index_level / nullif(peak, 0) as fall_from_peak_all_ratio,
-        last_value(case when index_level >= peak then as_of end ignore nulls) over (
+        last_value(case when index_level > coalesce(peak_before, 0) then as_of end ignore nulls) over (
             partition by asset order by as_of rows unbounded preceding
         ) as peak_at,
         index_since_at
