@@ -158,7 +158,7 @@ def _score_reason(measure: Measure, row: dict | None) -> str:
     reason = row["reason"] or ""
     clauses = [clause.strip() for clause in reason.split(";")]
     if measure.topic in score.PARTS:
-        reason = next((clause.split(":")[0] for clause in clauses if measure.topic in clause), reason)
+        reason = next((clause.rpartition(":")[0] for clause in clauses if measure.topic in clause), reason)
     elif measure.name == "regime" and row.get("regime_low") is not None:
         reason = f"between {row['regime_low']} and {row['regime_high']} over the last 48 hours that count"
     elif measure.name in ("score", "regime"):

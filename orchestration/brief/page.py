@@ -32,7 +32,7 @@ SECTIONS = {
 }  # fmt: skip
 ABOUT_CHARTS = {
     "score": "Bars: contributions at the end of each UTC day. Line: the score by hour. Bands: where regimes begin. "
-    "Strip: the regime in force, which is left after 48 hours below. "
+    "Strip: the regime in force, which is left after 48 hours below; empty where its bounds differ. "
     "The line breaks where the instruments change that liquidations are ranked on. "
     "Grey: the bounds where there is no score.",
     "liquidations": "Longs up, shorts down. Hatched: not observed, which is not zero. The strip tells how much of each "
@@ -73,8 +73,10 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
 def _tiles(brief: dict) -> list[dict]:
     """The figures that come first: {title, asset, figure, beside: [figure]}."""
     lead, figures = brief["lead_asset"], Figures(brief)
+    regime = ["regime"] if figures.value("regime", ALL) is not None else ["regime_low", "regime_high"]
+    beside_score = (*regime, "score_low", "score_high", "warm_up_days", "independent_windows")
     wanted = [
-        ("Stress score", ALL, "score", [("regime", ALL), ("score_low", ALL), ("score_high", ALL)]),
+        ("Stress score", ALL, "score", [(name, ALL) for name in beside_score]),
         ("Longs liquidated, 24 h", lead, "long_usd_24h",
          [("short_usd_24h", lead), ("worst_hour_usd_24h", lead), ("full_reporting_ratio", lead)]),
         ("Liquidations, 7 d", lead, "total_usd_7d", [("total_usd_7d", ALL)]),

@@ -83,8 +83,10 @@ def _score_line(figures: Figures) -> str:
     if figures.value("score", ALL) is not None:
         bounds = "" if low == high else f", within {low} to {high}"
         return f"{figures.text('score', ALL)} of 100, {_regime(figures)}{bounds} ({history})"
-    between = f" (between {low} and {high}; {history})" if figures.value("score_low", ALL) is not None else ""
-    return f"{NO_DATA}{between}"
+    if figures.value("score_low", ALL) is None:
+        return NO_DATA
+    regime = f", {_regime(figures)}" if figures.value("regime_low", ALL) is not None else ""
+    return f"{NO_DATA} (between {low} and {high}{regime}; {history})"
 
 
 def summary(brief: dict) -> str:
@@ -139,5 +141,7 @@ def warnings(brief: dict) -> list[str]:
         )
     score = next((f for f in brief["figures"] if (f["name"], f["asset"]) == ("score", ALL)), None)
     if score and score["value"] is None:
-        warnings.append(f"There is no stress score: {score['reason']}.")
+        figures = Figures(brief)
+        bounds = f"{figures.text('score_low', ALL)} and {figures.text('score_high', ALL)}"
+        warnings.append(f"There is no stress score, it lies between {bounds}: {score['reason']}.")
     return warnings

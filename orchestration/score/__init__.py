@@ -53,8 +53,8 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
       has history enough for at least one measure.
     - `<part>_contribution`: points to the cent; their sum is `score`, a missing part adding nothing.
     - `score_low`, `score_high`: the score if missing parts were worth nothing, or everything, breadth the least and the
-      most that missing ranks leave open, and a filled hour nothing, or four times what it is filled with. `score` is
-      NULL where they are more than 10 points apart.
+      most that missing ranks leave open, and a filled hour nothing, or four times what it is filled with or a mean
+      hour has, whichever is more. `score` is NULL where they are more than 10 points apart.
     - `regime_low`, `regime_high`: calm, elevated (60), stress (75), cascade (90), of the bounds' maximum over the last
       48 hours in which a part had a rank; `regime` where they agree. NULL in an hour in which none has.
     - `liquidations_ratio`, ... `funding_dislocation`: the ranked value of the panel. `liquidations_panel` names its

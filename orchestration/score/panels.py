@@ -9,7 +9,7 @@ liquidations an instrument within one epoch of its feed. Members stand in the or
 in that order over the row, so later hours and members change no earlier figure in its last digit.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,27 +87,31 @@ def panel_ranks(
         filled_hours=np.zeros(grid_hours, dtype="int64"),
         members=np.full(grid_hours, None, dtype="object"),
     )
-    panels, is_too_many = _candidate_panels(is_candidate, months)
+    candidates, is_too_many = _candidate_panels(is_candidate, months)
     found.cause[is_too_many] = TOO_MANY_PANELS
-    choice = _Choice(is_present, own, warm_up_days)
-    known: dict[bytes, tuple[Series, np.ndarray, History]] = {}
-    while panels:
-        for panel, hours in choice.sufficient(*panels.pop()):
-            if panel.tobytes() not in known:
-                series = members.series(columns[panel])
-                known[panel.tobytes()] = (series, mid_ranks(series.value), history(~np.isnan(series.value)))
-            series, ranks, earlier = known[panel.tobytes()]
-            has_value, is_warm = ~np.isnan(series.value[hours]), earlier.is_enough(warm_up_days)[hours]
-            _record(found, columns[panel], hours[has_value & is_warm], series, ranks, earlier)
-            # Holes that the others of the panel can't fill: it goes on without the members that have them.
-            panels += _without(panel, hours[is_warm & ~has_value], members.is_holed[:, columns[panel]], found.cause)
-            panels += choice.shortened(panel, hours[~is_warm], earlier)
+    choice, work = _Choice(is_present, own, warm_up_days), _Work()
+    work.add(candidates)
+    for panel, hours in work:
+        joint = history(np.all(is_present[:, panel], axis=1))
+        is_enough = joint.is_enough(warm_up_days)[hours]
+        work.add(choice.shortened(panel, hours[~is_enough], joint))
+        hours = hours[is_enough]
+        if not len(hours):
+            continue
+        series = members.series(columns[panel])
+        earlier = history(~np.isnan(series.value))
+        has_value, is_warm = ~np.isnan(series.value[hours]), earlier.is_enough(warm_up_days)[hours]
+        _record(found, columns[panel], hours[has_value & is_warm], series, earlier)
+        # Holes that the others of the panel can't fill: it goes on without the members that have them.
+        work.add(_without(panel, hours[is_warm & ~has_value], members.is_holed[:, columns[panel]], found.cause))
+        work.add(choice.shortened(panel, hours[~is_warm], earlier))
     return found
 
 
-def _record(
-    found: PanelRanks, panel: np.ndarray, hours: np.ndarray, series: Series, ranks: np.ndarray, earlier: History
-) -> None:
+def _record(found: PanelRanks, panel: np.ndarray, hours: np.ndarray, series: Series, earlier: History) -> None:
+    if not len(hours):
+        return
+    ranks = mid_ranks(series.value)
     found.rank[hours] = found.low[hours] = found.high[hours] = ranks[hours]
     for hour in hours[series.filled_hours[hours] > 0]:
         found.low[hour] = mid_rank_of(series.low[hour], series.value, hour)
@@ -169,24 +173,33 @@ def _without(
     return smaller
 
 
+class _Work:
+    """Panels still to be computed, with the hours that wait for them, the largest first.
+
+    What is left of a panel is smaller than it, so each comes up once, with all of its hours.
+    """
+
+    def __init__(self) -> None:
+        self.by_size: dict[int, dict[bytes, tuple[np.ndarray, list[np.ndarray]]]] = {}
+
+    def add(self, panels: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
+        for panel, hours in panels:
+            alike = self.by_size.setdefault(len(panel), {})
+            alike.setdefault(panel.tobytes(), (panel, []))[1].append(hours)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        while self.by_size:
+            for panel, hours in self.by_size.pop(max(self.by_size)).values():
+                yield panel, np.concatenate(hours)
+
+
 class _Choice:
-    """Which of the members present make a panel with history enough; knows when each of them was present."""
+    """Which member of a panel with too little history is to blame; knows when each of them was present."""
 
     def __init__(self, is_present: np.ndarray, own: History, warm_up_days: int) -> None:
         self.is_present, self.own, self.warm_up_days = is_present, own, warm_up_days
         self.counts = np.zeros((len(is_present) + 1, is_present.shape[1]), dtype="int32")
         np.cumsum(is_present, axis=0, out=self.counts[1:])
-
-    def sufficient(self, panel: np.ndarray, hours: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(columns, hours) of the largest panels within this one whose joint history is enough, member by member."""
-        work = [(panel, hours)]
-        while work:
-            panel, hours = work.pop()
-            joint = history(np.all(self.is_present[:, panel], axis=1))
-            is_enough = joint.is_enough(self.warm_up_days)[hours]
-            if is_enough.any():
-                yield panel, hours[is_enough]
-            work += self.shortened(panel, hours[~is_enough], joint)
 
     def shortened(self, panel: np.ndarray, hours: np.ndarray, joint: History) -> list[tuple[np.ndarray, np.ndarray]]:
         """The panel without the member that is to blame in each of these hours, as (columns, hours)."""

@@ -5,6 +5,8 @@ from datetime import timedelta
 import duckdb
 import pytest
 
+from orchestration.brief import write_brief
+
 
 def test_every_query_gives_the_figure_again(published, brief, answers):
     for told, answer in answers(published, brief):
@@ -64,3 +66,11 @@ def test_missing_figures_are_null_with_a_reason_and_never_zero(unknown, figure):
 
 def test_names_are_escaped_in_queries(hostile, answers):
     assert all(answer == told["value"] for told, answer in answers(*hostile) if "value" in told)
+
+
+def test_a_part_that_was_never_observed_says_so(tmp_path, made_warehouse, written_at, figure):
+    warehouse = made_warehouse(tmp_path)
+    with duckdb.connect(warehouse) as connection:
+        connection.execute("update market_stress set funding_rank = null, reason = 'missing: never observed: funding'")
+    brief = write_brief(warehouse, tmp_path / "latest", written_at=written_at)
+    assert figure(brief, "funding_rank", "ALL")["reason"] == "missing: never observed"

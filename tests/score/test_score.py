@@ -150,6 +150,7 @@ def test_no_prices_make_no_scores_with_the_same_columns():
         ("score_high", 55.0, "reason_is_given_where_bounds_differ"),
         ("score", np.nan, "score_is_given_unless_wide"),
         ("filled_hours", 25, "less_than_or_equal_to(24)"),
+        ("liquidations_completeness", None, "ranked_liquidations_have_a_panel"),
     ],
 )
 def test_broken_rows_are_refused(column, value, reason):

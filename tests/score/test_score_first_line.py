@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration.score import PARTS, first_line
@@ -32,6 +32,7 @@ def scored(filled_hours: int = 0, **parts: Ranks) -> pd.DataFrame:
     return first_line.first_line(parts, np.full(hours, filled_hours), np.full(hours, "BTC"))
 
 
+@settings(deadline=None)  # two cores may be busy
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), min_size=6, max_size=6))
 def test_contributions_add_up_exactly_as_displayed_and_bounds_hold(values):
     ranks = {part: known(np.nan if value is None else value) for part, value in zip(PARTS, values, strict=True)}
@@ -47,6 +48,7 @@ def test_contributions_add_up_exactly_as_displayed_and_bounds_hold(values):
     assert pd.isna(row["reason"]) == (not missing)
 
 
+@settings(deadline=None)  # two cores may be busy
 @given(st.lists(st.tuples(*[st.floats(0, 1)] * 3).map(sorted), min_size=2, max_size=2), st.floats(0, 1))
 def test_every_completion_of_what_is_open_lies_within_the_bounds(open_parts, funding):
     (low, rank, high), (least, _, most) = open_parts

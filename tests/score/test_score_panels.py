@@ -1,13 +1,17 @@
 """Panels: a value is ranked among what the same members gave before, so that who comes or goes is no stress."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 from frames import START, WARM_UP_DAYS, WARM_UP_HOURS, instrument, spread
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestration.score import measures, panels
 from orchestration.score.parts import INSUFFICIENT_HISTORY, KNOWN, MISSING, TOO_MANY_PANELS
-from orchestration.score.ranks import mid_ranks
+from orchestration.score.ranks import history, mid_ranks
 
 HOURS = WARM_UP_HOURS + 200
 ONE_MONTH = np.zeros(HOURS, dtype="int64")
@@ -28,6 +32,51 @@ def ranked(figures: np.ndarray, months: np.ndarray = ONE_MONTH) -> panels.PanelR
 def two_members() -> np.ndarray:
     """One that is always there, and one a hundred times as large."""
     return np.column_stack([spread(HOURS), 100 * spread(HOURS)[::-1]])
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_value_is_ranked_among_the_earlier_values_of_the_same_members(seed):
+    random = np.random.default_rng(seed)
+    figures = random.random((HOURS, 3)) * [1, 10, 100]
+    figures[random.random((HOURS, 3)) < 0.01] = np.nan  # so few that the joint history is always enough
+    found = ranked(figures)
+    for hour in range(HOURS - 40, HOURS):
+        there = ~np.isnan(figures[hour])
+        of_panel = figures[:, there].sum(axis=1)
+        earlier = of_panel[:hour][~np.isnan(of_panel[:hour])]
+        if there.any():
+            assert found.rank[hour] == pytest.approx(np.mean(earlier < of_panel[hour]))
+            assert found.members[hour] == tuple(np.flatnonzero(there))
+
+
+def test_a_panel_is_computed_once_however_many_ways_lead_to_it(monkeypatch):
+    taken = Counter()
+    monkeypatch.setattr(panels, "history", lambda present: taken.update([present.tobytes()]) or history(present))
+    random = np.random.default_rng(5)
+    figures = random.random((HOURS, 6))
+    figures[random.random((HOURS, 6)) < 0.05] = np.nan  # so many that all six have too little joint history
+    found = ranked(figures)
+    assert {len(members) for members in found.members[WARM_UP_HOURS + 20 :] if members} <= {1, 2, 3}
+    # Once for who was there and once for what the panel was worth, which are the same hours here.
+    assert max(taken.values()) <= 2
+    assert len(taken) > 10
+
+
+def test_an_exchange_that_falls_silent_moves_no_rank_of_open_interest_or_funding():
+    hours = 1_100
+    values, is_silent = spread(hours), np.arange(hours) >= 1_000
+    loud = instrument(values[::-1], exchange="okx", size=100.0)
+    for column in ("closed_24h_usd", "closed_28d_usd", "funding_rate_annualised"):
+        loud[column] = loud[column].mask(is_silent)
+    at = pd.date_range(START, periods=hours, freq="h")
+    for measure in (measures.open_interest_24h, measures.open_interest_28d, measures.funding_dislocation):
+        alone, both = (
+            measure(measures.on_grid(frame, at), ["BTC"], WARM_UP_DAYS, np.zeros(hours, int))["BTC"].rank
+            for frame in (instrument(values), pd.concat([instrument(values), loud]))
+        )
+        assert np.abs(both - alone)[is_silent].max() == 0
+        assert np.abs(both - alone)[~is_silent & ~np.isnan(both)].mean() > 0.1
 
 
 def test_a_member_that_drops_out_leaves_the_ranks_of_the_others_own_history():

@@ -3,12 +3,15 @@
 Part of `make test-all`. The crash is skipped where the recordings are absent.
 """
 
+from dataclasses import replace
+
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
 from orchestration import score
+from orchestration.score import measures
 
 pytestmark = pytest.mark.thorough
 
@@ -53,39 +56,50 @@ def test_thinning_a_feed_from_a_declared_epoch_on_is_no_calm(demo, truth, exchan
     assert (ranks[high.index] - high).abs().max() <= 0.1
 
 
-def test_the_truth_lies_within_the_bounds_of_a_missing_hour(demo, truth, monkeypatch):
-    """Each of 500 hours of an exchange, taken away one at a time; the 24 h that it moves, of every asset and ALL."""
-    for name, measured in score.MEASURED.items():
-        if name != "liquidations_ratio":  # the others don't depend on it, and are measured once
-            monkeypatch.setitem(score.MEASURED, name, _once(measured))
-    of_prices, instruments = demo
+def drawn_holes(truth, holes: int) -> list[tuple[str, pd.Timestamp]]:
+    """(exchange, as_of) of hours whose liquidations are to be taken away, all of them in the scored span."""
     random = np.random.default_rng(2026)
     scored = truth["score"].dropna().index.get_level_values("as_of")
     hours = pd.date_range(scored.min() + 24 * HOUR, scored.max() - 24 * HOUR, freq="h")
+    return [(str(random.choice(FULLY_REPORTING)), hour) for hour in random.choice(hours, holes, replace=False)]
+
+
+def test_the_truth_lies_within_the_bounds_of_a_missing_hour(demo, truth):
+    """Each of 500 hours of an exchange, taken away one at a time: the 24 h that it moves, of every asset and ALL.
+
+    It moves liquidations alone. Where their rank lies within its bounds, breadth and the score do within theirs.
+    """
+    of_prices, instruments = demo
+    assets = sorted(of_prices["asset"].unique())
+    hours = pd.date_range(instruments["as_of"].min(), instruments["as_of"].max(), freq="h")
+    months, grid = (hours.year * 12 + hours.month).to_numpy(), measures.on_grid(instruments, hours)
+    ranks = truth["liquidations_rank"].unstack()[assets].reindex(hours).to_numpy()
     inside = []
-    for hour in random.choice(hours, 500, replace=False):
-        is_hole = (instruments["as_of"] == hour) & instruments["instrument"].str.startswith(
-            random.choice(FULLY_REPORTING)
-        )
+    for exchange, as_of in drawn_holes(truth, 500):
+        hour = hours.get_loc(as_of)
+        until, long_usd = hour + 24, grid.long_usd.copy()  # what is later changes nothing earlier
+        long_usd[hour, grid.epochs["instrument"].str.startswith(exchange).to_numpy()] = np.nan
+        figures = {name: its[:until] for name, its in grid.figures.items()}
+        holed = replace(grid, figures=figures, long_usd=long_usd[:until], weight_usd=grid.weight_usd[:until])
+        found = measures.liquidations(holed, assets, 180, months[:until])
+        for at, asset in enumerate(assets):
+            its, true = found[asset], ranks[hour:until, at]
+            assert (its.filled_hours[hour:until] == 1).all()
+            inside.append(((its.low[hour:until] <= true) & (true <= its.high[hour:until])).all())
+    assert np.reshape(inside, (500, -1)).all(axis=1).mean() >= 0.99
+
+
+def test_the_true_score_lies_within_its_bounds_while_an_hour_is_missing(demo, truth):
+    of_prices, instruments = demo
+    for exchange, as_of in drawn_holes(truth, 6):
+        is_hole = (instruments["as_of"] == as_of) & instruments["instrument"].str.startswith(exchange)
         holed = instruments.copy()
         holed.loc[is_hole, ["long_usd", "completeness", "epoch_at"]] = [np.nan, None, None]
         scores = score.market_stress(of_prices, holed).set_index(["as_of", "asset"])
-        moved = scores.loc[pd.IndexSlice[hour : hour + 23 * HOUR, :], :]
-        assert (moved["filled_hours"] == 1).all()
+        moved = scores.loc[pd.IndexSlice[as_of : as_of + 23 * HOUR, :], :]
+        assert moved["reason"].str.contains("filled hours: liquidations").all()
         true = truth["score"][moved.index]
-        inside.append(((moved["score_low"] <= true) & (true <= moved["score_high"])).all())
-    assert np.mean(inside) >= 0.99
-
-
-def _once(measured):
-    found = []
-
-    def measured_once(*arguments):
-        if not found:
-            found.append(measured(*arguments))
-        return found[0]
-
-    return measured_once
+        assert ((moved["score_low"] <= true) & (true <= moved["score_high"])).all()
 
 
 def test_the_score_does_not_fall_silent_in_a_crash_without_funding(crash_home):
