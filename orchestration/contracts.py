@@ -85,9 +85,9 @@ class Contract:
 
 @cache
 def contract(dataset: str) -> Contract:
-    """The contract of a raw dataset (data_contracts/raw_<dataset>.yml) or of `market_stress` (market_stress.yml)."""
-    file = FOLDER / ("market_stress.yml" if dataset == "market_stress" else f"raw_{dataset}.yml")
-    document = yaml.safe_load(file.read_text())
+    """The contract of a raw dataset (data_contracts/raw_<dataset>.yml) or of a published table (<table>.yml)."""
+    raw = FOLDER / f"raw_{dataset}.yml"
+    document = yaml.safe_load((raw if raw.exists() else FOLDER / f"{dataset}.yml").read_text())
     table = document["schema"][0]
     time = _custom(table).get("time")
     return Contract(dataset, table["description"], tuple(table["properties"]), tuple(table.get("quality", [])), time)
@@ -135,12 +135,12 @@ def check_columns(frame: pd.DataFrame, dataset: str) -> None:
         raise ValueError(f"contract {terms.name} {said}: its columns are {', '.join(terms.columns)}")
 
 
-def check_published(scores: pd.DataFrame) -> None:
-    """Raises ValueError that names the first breach if `market_stress` rows break their own contract."""
-    breaches = _breaches(scores, contract("market_stress"))
+def check_published(table: str, rows: pd.DataFrame) -> None:
+    """Raises ValueError that names the first breach if rows of a published table break its contract."""
+    breaches = _breaches(rows, contract(table))
     if breaches:
         row, reason = breaches[0]
-        raise ValueError(f"market_stress breaks its contract in {len(breaches)} places; row {row}: {reason}")
+        raise ValueError(f"{table} breaks its contract in {len(breaches)} places; row {row}: {reason}")
 
 
 def _typed(raw: pd.DataFrame, terms: Contract) -> tuple[pd.DataFrame, list[tuple[int, str]]]:

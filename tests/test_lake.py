@@ -114,7 +114,8 @@ def test_published_file_holds_described_tables_of_main_alone_and_keeps_the_one_b
         build.execute("create view staging.raw as select 2 as two")
     for score in (1.0, 2.0):
         rows = pd.DataFrame({"as_of": [NOW.replace(tzinfo=None)], "score": [score]}, dtype="object")
-        publish.publish(home, rows.reindex(columns=contracts.contract("market_stress").columns), 30, NOW)
+        rows = rows.reindex(columns=contracts.contract("market_stress").columns)
+        publish.publish(home, {"market_stress": rows}, 30, NOW)
     with publish.read_only(home) as connection:
         assert connection.execute("select score from market_stress").fetchall() == [(2.0,)]
         types = dict(row[:2] for row in connection.execute("describe market_stress").fetchall())

@@ -43,8 +43,10 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                 )
             of_prices, instruments = (build.execute(f"select * from {table}").df() for table in INPUTS[:2])
         scores = score.market_stress(of_prices, instruments, settings.universe.score.warm_up_days)
-        contracts.check_published(scores)
-        warehouse = publish(settings.home, scores, settings.universe.keep_published_days, settings.now())
+        tables = {"market_stress": scores}
+        for name, rows in tables.items():
+            contracts.check_published(name, rows)
+        warehouse = publish(settings.home, tables, settings.universe.keep_published_days, settings.now())
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(scores),

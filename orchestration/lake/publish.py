@@ -3,7 +3,7 @@
 Here belongs how build.duckdb becomes warehouse.duckdb. Whether it may is decided by the gate (`defs.quality`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,31 +15,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def publish(home: Path, market_stress: "pd.DataFrame", keep_days: int, now: datetime) -> Path:
-    """Publishes the marts of build.duckdb and `market_stress` as warehouse.duckdb by one rename.
+def publish(home: Path, tables: Mapping[str, "pd.DataFrame"], keep_days: int, now: datetime) -> Path:
+    """Publishes the marts of build.duckdb and `tables`, frames by the name of their contract, by one rename.
 
     They are written into a fresh file, since what is dropped from a copy leaves its pages behind; readers see no
-    half-built one. Tables and columns keep their comments, those of `market_stress` are its contract's. The warehouse
-    before stays in published/ for `keep_days` days.
+    half-built one. Tables and columns keep their comments, those of frames are their contract's. The warehouse before
+    stays in published/ for `keep_days` days.
     """
-    from orchestration import contracts
-
     warehouse, draft = home / "warehouse.duckdb", home / "warehouse.duckdb.draft"
     draft.unlink(missing_ok=True)
     with connect(draft) as connection:
         connection.execute(f"attach {literal(str(home / 'build.duckdb'))} as build (read_only)")
         _copy_marts(connection)
-        connection.register("market_stress_rows", market_stress)
-        terms = contracts.contract("market_stress")
-        # In the contract's types: a column without any value has none of its own.
-        columns = ", ".join(
-            f"cast({column['name']} as {column['physicalType']}) as {column['name']}" for column in terms.properties
-        )
-        connection.execute(f"create table market_stress as select {columns} from market_stress_rows")
-        connection.unregister("market_stress_rows")
-        _comment(connection, "table", '"market_stress"', terms.description)
-        for column in terms.properties:
-            _comment(connection, "column", f'"market_stress"."{column["name"]}"', column["description"])
+        for name, rows in tables.items():
+            _add(connection, name, rows)
         connection.execute("detach build")
         connection.execute("checkpoint")
     sync(draft)
@@ -70,6 +59,20 @@ def _copy_marts(connection: "duckdb.DuckDBPyConnection") -> None:
         f"select table_name, column_name, comment from duckdb_columns() {where} and not internal"
     ).fetchall():
         _comment(connection, "column", f'"{table}"."{column}"', comment)
+
+
+def _add(connection: "duckdb.DuckDBPyConnection", name: str, rows: "pd.DataFrame") -> None:
+    """A table of these rows, in its contract's types: a column without any value has none of its own."""
+    from orchestration import contracts
+
+    terms = contracts.contract(name)
+    connection.register("rows", rows)
+    columns = ", ".join(f"cast({its['name']} as {its['physicalType']}) as {its['name']}" for its in terms.properties)
+    connection.execute(f'create table "{name}" as select {columns} from rows')
+    connection.unregister("rows")
+    _comment(connection, "table", f'"{name}"', terms.description)
+    for its in terms.properties:
+        _comment(connection, "column", f'"{name}"."{its["name"]}"', its["description"])
 
 
 def _comment(connection: "duckdb.DuckDBPyConnection", kind: str, name: str, comment: str | None) -> None:

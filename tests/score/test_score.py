@@ -59,7 +59,7 @@ def test_rows_come_back_once_each_in_order_and_meet_their_contract(seed):
     assert scores[["as_of", "asset"]].apply(tuple, axis=1).is_monotonic_increasing
     assert len(scores) == len(of_prices)
     assert scores["score"].notna().any()
-    contracts.check_published(scores)
+    contracts.check_published("market_stress", scores)
     assert scores.columns.tolist() == contracts.contract("market_stress").columns
 
 
@@ -157,7 +157,7 @@ def test_broken_rows_are_refused(column, value, reason):
     scores = score.market_stress(*market(BTC=then(CALM), ETH=then(CALM)), WARM_UP_DAYS)
     scores.loc[len(scores) - 1, column] = value
     with pytest.raises(ValueError, match="market_stress breaks its contract") as caught:
-        contracts.check_published(scores)
+        contracts.check_published("market_stress", scores)
     breaches = contracts._breaches(scores, contracts.contract("market_stress"))
     assert any(reason in breach for _, breach in breaches), caught.value
 
