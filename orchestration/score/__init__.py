@@ -2,38 +2,30 @@
 
 Here belong panels, ranks, contributions, bounds and regimes: frames in, frames out, no files, no clock. `parts` says
 what the score is made of, `ranks` how a value stands among earlier ones, `panels` among which, `measures` what is
-measured on a panel, and `first_line` how ranks become a score. The score is coincident; it forecasts nothing.
+measured on a panel, `ranked` brings these together, `first_line` says how ranks become a score and `second_line` how
+their moving together weighs. The score is coincident; it forecasts nothing.
 """
-
-from dataclasses import fields
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from orchestration.score import first_line, measures, ranks
+from orchestration.score import first_line, ranks
 from orchestration.score.first_line import REGIMES
-from orchestration.score.panels import PanelRanks
-from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, PRICE_MEASURES, Ranks
-
-AnyRanks = TypeVar("AnyRanks", bound=Ranks)
+from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, Ranks
+from orchestration.score.ranked import ranked
+from orchestration.score.second_line import COLUMNS as SECOND_LINE
+from orchestration.score.second_line import second_line
 
 __all__ = ["COLUMNS", "MEASURES", "PARTS", "REGIMES", "market_stress"]
 
-SHARE = "open_interest_share"
 COLUMNS = [
     *("as_of", "asset", "score", "score_low", "score_high", "regime", "regime_low", "regime_high"),
     *(f"{part}_{kind}" for kind in ("rank", "contribution") for part in PARTS),
+    *("second_line_gap", *SECOND_LINE),
     *PANEL_MEASURES,
     *("liquidations_panel", "liquidations_completeness", "filled_hours"),
     *("warm_up_days", "effective_days", "independent_windows", "reason"),
 ]
-MEASURED = {
-    "liquidations_ratio": measures.liquidations,
-    "open_interest_24h_ratio": measures.open_interest_24h,
-    "open_interest_28d_ratio": measures.open_interest_28d,
-    "funding_dislocation": measures.funding_dislocation,
-}
 NATURES = ("complete", "totals", "sampled")  # the worst last
 
 
@@ -57,6 +49,8 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
       hour has, whichever is more. `score` is NULL where they are more than 10 points apart.
     - `regime_low`, `regime_high`: calm, elevated (60), stress (75), cascade (90), of the bounds' maximum over the last
       48 hours in which a part had a rank; `regime` where they agree. NULL in an hour in which none has.
+    - `second_line` and its contributions (see there): NULL where a part is missing or between bounds.
+      `second_line_gap` is the score less it: small is broad stress, large is local.
     - `liquidations_ratio`, ... `funding_dislocation`: the ranked value of the panel. `liquidations_panel` names its
       instruments (none without a rank), `liquidations_completeness` the worst nature among them, `filled_hours` how
       many of its 24 hours are filled.
@@ -72,41 +66,27 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
         raise ValueError(f"warm_up_days is {warm_up_days}: choose {limits}")
     if of_prices.empty:
         return pd.DataFrame(columns=COLUMNS)
-    stamps = pd.concat([of_prices["as_of"], instruments["as_of"]])
-    hours = pd.date_range(stamps.min(), stamps.max(), freq="h")
-    assets = sorted(of_prices["asset"].unique())
-    on_grid = measures.on_grid(instruments, hours)
-    months = (hours.year * 12 + hours.month).to_numpy()
-
-    def price_grid(name: str) -> np.ndarray:
-        grid = of_prices.pivot(index="as_of", columns="asset", values=name)
-        return grid.reindex(index=hours, columns=assets).to_numpy(dtype="float64", na_value=np.nan)
-
-    of_series: dict[str, Ranks] = {}
-    for name in PRICE_MEASURES:
-        of_series[name] = _side_by_side([ranks.ranks_of_series(values, warm_up_days) for values in price_grid(name).T])
-    of_panels: dict[str, PanelRanks] = {}
-    for name, measured in MEASURED.items():
-        by_asset = measured(on_grid, assets, warm_up_days, months)
-        of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
-
-    found: dict[str, Ranks] = of_series | of_panels
-    in_home = {name: its[:, 0] for name, its in measures.ever_observed(on_grid, ["ALL"]).items()}
-    parts = first_line.parts_of(found, measures.ever_observed(on_grid, assets))
-    parts["breadth"] = first_line.breadth_of(parts, assets, price_grid(SHARE), first_line.has_history(found), in_home)
+    grids = ranked(of_prices, instruments, warm_up_days)
+    of_parts = [np.where(its.low == its.high, its.rank, np.nan) for its in grids.parts.values()]
+    by_asset = [second_line(np.column_stack([its[:, at] for its in of_parts])) for at in range(len(grids.assets))]
 
     rows = of_prices[["as_of", "asset"]].sort_values(["as_of", "asset"], ignore_index=True)
-    at = hours.get_indexer(rows["as_of"]), pd.Index(assets).get_indexer(rows["asset"])
-    liquidations = of_panels["liquidations_ratio"]
+    at = grids.hours.get_indexer(rows["as_of"]), pd.Index(grids.assets).get_indexer(rows["asset"])
+    liquidations = grids.of_panels["liquidations_ratio"]
     scores = first_line.first_line(
-        {part: _picked(its, at) for part, its in parts.items()}, liquidations.filled_hours[at], rows["asset"].to_numpy()
+        {part: _picked(its, at) for part, its in grids.parts.items()},
+        liquidations.filled_hours[at],
+        rows["asset"].to_numpy(),
     )
-    days, windows = first_line.windows_of(found)
+    lines = pd.DataFrame(np.stack(by_asset)[at[1], at[0]], columns=SECOND_LINE)
+    days, windows = first_line.windows_of(grids.of_measures)
     panel = pd.Series(liquidations.members[at], dtype="object")
-    epochs = {members: on_grid.epochs.iloc[list(members or ())] for members in panel.unique()}
+    epochs = {members: grids.instruments.epochs.iloc[list(members or ())] for members in panel.unique()}
     return rows.assign(
         **scores,
-        **{name: its.value[at] for name, its in of_panels.items()},
+        **lines,
+        second_line_gap=(scores["score"] - lines["second_line"]).round(2),
+        **{name: its.value[at] for name, its in grids.of_panels.items()},
         liquidations_panel=_each(panel, {key: its["instrument"].tolist() for key, its in epochs.items()}),
         liquidations_completeness=_each(
             panel, {key: max(its["completeness"], key=NATURES.index, default=None) for key, its in epochs.items()}
@@ -116,12 +96,6 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
         effective_days=days[at],
         independent_windows=windows[at],
     )[COLUMNS]
-
-
-def _side_by_side(of_assets: list[AnyRanks]) -> AnyRanks:
-    """Ranks of one measure, asset by asset, as grids."""
-    kind = type(of_assets[0])
-    return kind(**{it.name: np.column_stack([getattr(of, it.name) for of in of_assets]) for it in fields(kind)})
 
 
 def _picked(its: Ranks, at: tuple[np.ndarray, np.ndarray]) -> Ranks:

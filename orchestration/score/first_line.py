@@ -25,6 +25,7 @@ from orchestration.score.parts import (
     WEIGHTS,
     WINDOW_DAYS,
     Ranks,
+    hundredths,
 )
 
 REGIMES = {"calm": 0, "elevated": 60, "stress": 75, "cascade": 90}  # the score at which each begins
@@ -96,42 +97,30 @@ def breadth_of(
 def first_line(parts: Mapping[str, Ranks], filled_hours: np.ndarray, assets: np.ndarray) -> pd.DataFrame:
     """Score, bounds, regimes, ranks, contributions and reason, from parts with one element for every row.
 
-    Rows are in the order of time. Points are computed in whole hundredths: each contribution is rounded down, and the
-    hundredths that their sum then lacks go to the largest remainders (ties in the order of the parts), so that what is
-    shown adds up exactly.
+    Rows are in the order of time. Points are computed in whole hundredths, so that what is shown adds up exactly.
     """
     rank, low, high = (
         np.column_stack([getattr(parts[part], name) for part in PARTS]) for name in ("rank", "low", "high")
     )
     is_missing = np.isnan(rank)
-    hundredths = _hundredths(np.where(is_missing, 0, rank))
-    total = hundredths.sum(axis=1)
+    points = hundredths(WEIGHTS * np.where(is_missing, 0, rank))
+    total = points.sum(axis=1)
     lowest, highest = (
-        _hundredths(np.where(is_missing, 0, low)).sum(axis=1),
-        _hundredths(np.where(is_missing, 1, high)).sum(axis=1),
+        hundredths(WEIGHTS * np.where(is_missing, 0, low)).sum(axis=1),
+        hundredths(WEIGHTS * np.where(is_missing, 1, high)).sum(axis=1),
     )
     is_narrow = highest - lowest <= 100 * WIDEST_SCORE_POINTS
     table = {"score": np.where(is_narrow, total / 100, np.nan), "score_low": lowest / 100, "score_high": highest / 100}
     is_counted = ~is_missing[:, [part in RANKED_PARTS for part in PARTS]].all(axis=1)
     table |= _regimes(table["score_low"], table["score_high"], is_counted, assets)
     table |= {f"{part}_rank": rank[:, at] for at, part in enumerate(PARTS)}
-    contributions = np.where(is_missing, np.nan, hundredths / 100)
+    contributions = np.where(is_missing, np.nan, points / 100)
     table |= {f"{part}_contribution": contributions[:, at] for at, part in enumerate(PARTS)}
     causes = np.column_stack([parts[part].cause for part in PARTS])
     is_lower_bound = is_narrow & (total == lowest) & (lowest < highest)
     is_open = {"liquidations": filled_hours > 0, "breadth": low[:, -1] < high[:, -1]}
     table["reason"] = _reasons(causes, np.column_stack(list(is_open.values())), is_lower_bound)
     return pd.DataFrame(table)
-
-
-def _hundredths(ranks: np.ndarray) -> np.ndarray:
-    """Contributions in whole hundredths of a point, one column for each part."""
-    exact = ranks * WEIGHTS * 100
-    hundredths = np.floor(exact).astype("int64")
-    remainders = exact - hundredths
-    lacking = np.rint(remainders.sum(axis=1)).astype("int64")
-    place = np.argsort(np.argsort(-remainders, axis=1, kind="stable"), axis=1)
-    return hundredths + (place < lacking[:, np.newaxis])
 
 
 def _regimes(low: np.ndarray, high: np.ndarray, is_counted: np.ndarray, assets: np.ndarray) -> dict[str, pd.Series]:

@@ -61,9 +61,9 @@ class PanelRanks(Ranks):
 
 
 def panel_ranks(
-    members: Members, columns: np.ndarray, warm_up_days: int, months: np.ndarray, is_asked: np.ndarray | None = None
+    members: Members, columns: np.ndarray, warm_up_days: int, months: np.ndarray, is_asked: np.ndarray
 ) -> PanelRanks:
-    """The ranks of a measure among these columns, in the hours that are asked for (all by default).
+    """The ranks of a measure among these columns, in the hours that are asked for.
 
     An hour's panel is whoever is present. A member that would leave it less history than a rank needs is left out, and
     so on until the history suffices: of too short a joint history the member that begins last, of one with too many
@@ -74,9 +74,7 @@ def panel_ranks(
     grid_hours = len(is_present)
     own = history(is_present)
     is_old = own.span >= warm_up_days * 24
-    is_candidate = is_present & is_old
-    if is_asked is not None:
-        is_candidate &= is_asked[:, np.newaxis]
+    is_candidate = is_present & is_old & is_asked[:, np.newaxis]
     found = PanelRanks(
         rank=np.full(grid_hours, np.nan),
         low=np.full(grid_hours, np.nan),

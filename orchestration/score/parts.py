@@ -55,3 +55,17 @@ class Ranks:
     high: np.ndarray
     hours: np.ndarray
     cause: np.ndarray
+
+
+def hundredths(points: np.ndarray) -> np.ndarray:
+    """Contributions in whole hundredths of a point, a column for each part, that add up exactly to their rounded sum.
+
+    Each is rounded down, and the hundredths that the sum then lacks go to the largest remainders (ties in the order of
+    the parts).
+    """
+    exact = points * 100
+    whole = np.floor(exact).astype("int64")
+    remainders = exact - whole
+    lacking = np.rint(remainders.sum(axis=1)).astype("int64")
+    place = np.argsort(np.argsort(-remainders, axis=1, kind="stable"), axis=1)
+    return whole + (place < lacking[:, np.newaxis])
