@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from orchestration.exchanges import declaration, declared
 from orchestration.exchanges.tickers import coin
@@ -32,11 +32,26 @@ class Score(_Strict):
 
 
 class Stabilisation(_Strict):
-    """When a market counts as stabilised; nothing reads it yet (docs/method.md)."""
+    """When a market counts as stabilised (docs/method.md).
+
+    The price holds a support level on `closes_above` of the last `of_days` daily closes; liquidations of 7 d, a day,
+    are at most `pace_ratio` of those of 30 d and `pace_growth` of what they were `pace_days` before, on exchanges
+    observed in `observed_ratio` of the hours.
+    """
 
     closes_above: int = Field(default=3, ge=1)
     of_days: int = Field(default=5, ge=1)
     pace_ratio: float = Field(default=0.75, gt=0)
+    pace_growth: float = Field(default=1.1, gt=0)
+    pace_days: int = Field(default=3, ge=1)
+    observed_ratio: float = Field(default=0.95, gt=0, le=1)
+
+    @field_validator("of_days")
+    @classmethod
+    def _can_be_reached(cls, of_days: int, info: ValidationInfo) -> int:
+        if of_days < info.data.get("closes_above", 1):
+            raise ValueError(f"{of_days} daily closes can't hold closes_above {info.data['closes_above']} of them")
+        return of_days
 
 
 class Universe(_Strict):
@@ -84,6 +99,16 @@ class Universe(_Strict):
                 if not name.endswith(suffix) or not name.removesuffix(suffix).isalnum():
                     raise ValueError(f"{name!r} is no perpetual of {exchange} such as BTC{suffix}")
         return contracts
+
+    @field_validator("support_levels")
+    @classmethod
+    def _levels_are_prices(cls, levels: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+        for asset, of_asset in levels.items():
+            if asset == "ALL":
+                raise ValueError("ALL has no price that could hold a level")
+            if any(level <= 0 for level in of_asset) or len(set(of_asset)) < len(of_asset):
+                raise ValueError(f"levels of {asset} are prices above 0, each only once")
+        return levels
 
     @field_validator("assets", "exchanges")
     @classmethod

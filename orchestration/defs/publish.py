@@ -29,6 +29,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """
     from orchestration import contracts, score
     from orchestration.lake.publish import publish, read_only
+    from orchestration.score.stabilisation import stabilisation
 
     settings = Settings.from_environment()
     with working_for(context.op_execution_context):
@@ -42,8 +43,14 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                     allow_retries=False,
                 )
             of_prices, instruments = (build.execute(f"select * from {table}").df() for table in INPUTS[:2])
-        scores = score.market_stress(of_prices, instruments, settings.universe.score.warm_up_days)
-        tables = {"market_stress": scores}
+            prices = build.execute("select as_of, asset, price from market_hourly").df()
+            liquidations = build.execute(
+                "select hour_at, exchange, asset, total_usd, is_observed from liquidations_hourly"
+            ).df()
+        universe = settings.universe
+        scores = score.market_stress(of_prices, instruments, universe.score.warm_up_days)
+        stabilised = stabilisation(prices, liquidations, instruments, universe.support_levels, universe.stabilisation)
+        tables = {"market_stress": scores, "stabilisation": stabilised}
         for name, rows in tables.items():
             contracts.check_published(name, rows)
         warehouse = publish(settings.home, tables, settings.universe.keep_published_days, settings.now())
