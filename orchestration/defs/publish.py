@@ -30,6 +30,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     from orchestration import contracts, score
     from orchestration.lake.publish import publish, read_only
     from orchestration.score.stabilisation import stabilisation
+    from orchestration.score.without import score_without
 
     settings = Settings.from_environment()
     with working_for(context.op_execution_context):
@@ -49,8 +50,13 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             ).df()
         universe = settings.universe
         scores = score.market_stress(of_prices, instruments, universe.score.warm_up_days)
-        stabilised = stabilisation(prices, liquidations, instruments, universe.support_levels, universe.stabilisation)
-        tables = {"market_stress": scores, "stabilisation": stabilised}
+        tables = {
+            "market_stress": scores,
+            "score_without": score_without(instruments, universe.score.warm_up_days),
+            "stabilisation": stabilisation(
+                prices, liquidations, instruments, universe.support_levels, universe.stabilisation
+            ),
+        }
         for name, rows in tables.items():
             contracts.check_published(name, rows)
         warehouse = publish(settings.home, tables, settings.universe.keep_published_days, settings.now())

@@ -2,26 +2,24 @@
 
 Here belong panels, ranks, contributions, bounds and regimes: frames in, frames out, no files, no clock. `parts` says
 what the score is made of, `ranks` how a value stands among earlier ones, `panels` among which, `measures` what is
-measured on a panel, `ranked` brings these together, `first_line` says how ranks become a score and `second_line` how
+measured on a panel, `grids` brings these together, `first_line` says how ranks become a score and `second_line` how
 their moving together weighs. The score is coincident; it forecasts nothing.
 """
 
 import numpy as np
 import pandas as pd
 
-from orchestration.score import first_line, ranks
+from orchestration.score import first_line, ranks, second_line
 from orchestration.score.first_line import REGIMES
+from orchestration.score.grids import on_grids, ranked
 from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, Ranks
-from orchestration.score.ranked import ranked
-from orchestration.score.second_line import COLUMNS as SECOND_LINE
-from orchestration.score.second_line import second_line
 
 __all__ = ["COLUMNS", "MEASURES", "PARTS", "REGIMES", "market_stress"]
 
 COLUMNS = [
     *("as_of", "asset", "score", "score_low", "score_high", "regime", "regime_low", "regime_high"),
     *(f"{part}_{kind}" for kind in ("rank", "contribution") for part in PARTS),
-    *("second_line_gap", *SECOND_LINE),
+    *("second_line_gap", *second_line.COLUMNS),
     *PANEL_MEASURES,
     *("liquidations_panel", "liquidations_completeness", "filled_hours"),
     *("warm_up_days", "effective_days", "independent_windows", "reason"),
@@ -66,27 +64,28 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
         raise ValueError(f"warm_up_days is {warm_up_days}: choose {limits}")
     if of_prices.empty:
         return pd.DataFrame(columns=COLUMNS)
-    grids = ranked(of_prices, instruments, warm_up_days)
-    of_parts = [np.where(its.low == its.high, its.rank, np.nan) for its in grids.parts.values()]
-    by_asset = [second_line(np.column_stack([its[:, at] for its in of_parts])) for at in range(len(grids.assets))]
+    grids = on_grids(of_prices, instruments)
+    found = ranked(grids, warm_up_days)
+    certain = [np.where(its.low == its.high, its.rank, np.nan).T for its in found.parts.values()]
+    by_asset = [second_line.second_line(np.column_stack(its)) for its in zip(*certain, strict=True)]
 
     rows = of_prices[["as_of", "asset"]].sort_values(["as_of", "asset"], ignore_index=True)
     at = grids.hours.get_indexer(rows["as_of"]), pd.Index(grids.assets).get_indexer(rows["asset"])
-    liquidations = grids.of_panels["liquidations_ratio"]
+    liquidations = found.of_panels["liquidations_ratio"]
     scores = first_line.first_line(
-        {part: _picked(its, at) for part, its in grids.parts.items()},
+        {part: _picked(its, at) for part, its in found.parts.items()},
         liquidations.filled_hours[at],
         rows["asset"].to_numpy(),
     )
-    lines = pd.DataFrame(np.stack(by_asset)[at[1], at[0]], columns=SECOND_LINE)
-    days, windows = first_line.windows_of(grids.of_measures)
+    lines = pd.DataFrame(np.stack(by_asset)[at[1], at[0]], columns=second_line.COLUMNS)
+    days, windows = first_line.windows_of(found.of_measures)
     panel = pd.Series(liquidations.members[at], dtype="object")
     epochs = {members: grids.instruments.epochs.iloc[list(members or ())] for members in panel.unique()}
     return rows.assign(
         **scores,
         **lines,
         second_line_gap=(scores["score"] - lines["second_line"]).round(2),
-        **{name: its.value[at] for name, its in grids.of_panels.items()},
+        **{name: its.value[at] for name, its in found.of_panels.items()},
         liquidations_panel=_each(panel, {key: its["instrument"].tolist() for key, its in epochs.items()}),
         liquidations_completeness=_each(
             panel, {key: max(its["completeness"], key=NATURES.index, default=None) for key, its in epochs.items()}

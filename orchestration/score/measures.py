@@ -25,20 +25,42 @@ FULL_REPORTING = ("complete", "totals")
 class Instruments:
     """`int_stress_instruments_hourly` by hour of the grid and instrument, and liquidations by instrument and epoch.
 
-    `assets` belong to the columns of `figures`, `epochs` (asset, instrument and nature) to those of
-    `long_usd` and `weight_usd`, its open interest 24 h ago.
+    `columns` (instrument and asset) belong to the columns of `figures`, `epochs` (instrument, asset and nature) to
+    those of `long_usd` and `weight_usd`, its open interest 24 h ago.
     """
 
-    assets: np.ndarray
+    columns: pd.DataFrame
     figures: dict[str, np.ndarray]
     epochs: pd.DataFrame
     long_usd: np.ndarray
     weight_usd: np.ndarray
 
+    @property
+    def assets(self) -> np.ndarray:
+        return self.columns["asset"].to_numpy()
+
+    @property
+    def exchanges(self) -> np.ndarray:
+        return self.columns["instrument"].str.partition(":")[0].to_numpy()
+
+    def without(self, left_out: str) -> "Instruments":
+        """Less the instruments of this exchange, or of this asset."""
+        kept, of_epochs = (
+            (its["asset"] != left_out) & (its["instrument"].str.partition(":")[0] != left_out)
+            for its in (self.columns, self.epochs)
+        )
+        return Instruments(
+            self.columns[kept].reset_index(drop=True),
+            {name: its[:, kept] for name, its in self.figures.items()},
+            self.epochs[of_epochs].reset_index(drop=True),
+            self.long_usd[:, of_epochs],
+            self.weight_usd[:, of_epochs],
+        )
+
 
 FIGURES = (
     *("open_interest_usd", "open_interest_24h_ago_usd", "closed_24h_usd", "closed_28d_usd", "start_28d_usd"),
-    *("funding_rate_annualised", "is_price_observed"),
+    *("funding_rate_annualised", "close"),
 )
 
 
@@ -47,7 +69,7 @@ def on_grid(instruments: pd.DataFrame, hours: pd.DatetimeIndex) -> Instruments:
     rows = (
         np.asarray((instruments["as_of"] - hours[0]) // HOUR, dtype="int64") if len(instruments) else np.array([], int)
     )
-    keys = instruments[["instrument", "asset"]].drop_duplicates().sort_values("instrument")
+    keys = instruments[["instrument", "asset"]].drop_duplicates().sort_values("instrument", ignore_index=True)
     columns = pd.Index(keys["instrument"]).get_indexer(instruments["instrument"])
 
     def grid(values: pd.Series, rows: np.ndarray, columns: np.ndarray, width: int) -> np.ndarray:
@@ -64,7 +86,7 @@ def on_grid(instruments: pd.DataFrame, hours: pd.DatetimeIndex) -> Instruments:
     long_usd = grid(observed["long_usd"], rows[is_observed], of_epoch, len(epochs))
     at = pd.Index(keys["instrument"]).get_indexer(epochs["instrument"])
     weight_usd = np.take(figures["open_interest_24h_ago_usd"], at, axis=1)
-    return Instruments(keys["asset"].to_numpy(), figures, epochs, long_usd, weight_usd)
+    return Instruments(keys, figures, epochs, long_usd, weight_usd)
 
 
 def liquidations(
@@ -197,7 +219,7 @@ def ever_observed(instruments: Instruments, assets: list[str]) -> dict[str, np.n
         "liquidations": (~np.isnan(instruments.long_usd), of_epochs),
         "open_interest": (~np.isnan(figures["open_interest_usd"]), instruments.assets),
         "funding_rates": (~np.isnan(figures["funding_rate_annualised"]), instruments.assets),
-        "candles": (figures["is_price_observed"] > 0, instruments.assets),
+        "candles": (~np.isnan(figures["close"]), instruments.assets),
     }
     return {
         dataset: np.maximum.accumulate(

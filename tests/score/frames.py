@@ -41,7 +41,7 @@ def instrument(values: np.ndarray, asset: str = "BTC", exchange: str = "gate", s
             "closed_28d_usd": size * values,
             "start_28d_usd": size,
             "funding_rate_annualised": values,
-            "is_price_observed": True,
+            "close": 100.0,
         }
     )
 

@@ -78,7 +78,7 @@ final as (
                 then closed_positions.closed_28d_usd + cast(panel.open_interest_usd as double)
         end as start_28d_usd,
         panel.funding_rate_annualised,
-        panel.close is not null as is_price_observed
+        panel.close
     from panel
     inner join closed_positions
         on

@@ -26,12 +26,22 @@ MEASURED = {
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """Grids with a row for every hour and a column for every asset: `of_measures`, by measure, and `parts`, by part."""
+class Grids:
+    """What a score is made of: figures with a row for every hour, and a column for every asset (ALL too) or instrument.
+
+    `prices` has the measures of prices and the share of open interest by name; hours are unbroken.
+    """
 
     hours: pd.DatetimeIndex
     assets: list[str]
+    prices: dict[str, np.ndarray]
     instruments: Instruments
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Ranks of measures that rest on prices alone, of those that are taken on panels, and of the parts, by name."""
+
     of_series: dict[str, Ranks]
     of_panels: dict[str, PanelRanks]
     parts: dict[str, Ranks]
@@ -41,38 +51,42 @@ class Ranked:
         return {**self.of_series, **self.of_panels}
 
 
-def ranked(
-    of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_days: int, last_hours: int | None = None
-) -> Ranked:
-    """The ranks of two frames as `score.market_stress` takes them, at least one row each.
+def on_grids(of_prices: pd.DataFrame, instruments: pd.DataFrame) -> Grids:
+    """The two frames that `score.market_stress` takes, at least one row each, as grids."""
+    stamps = pd.concat([of_prices["as_of"], instruments["as_of"]])
+    hours = pd.date_range(stamps.min(), stamps.max(), freq="h")
+    assets = sorted(of_prices["asset"].unique())
+    wide = of_prices.pivot(index="as_of", columns="asset", values=[*PRICE_MEASURES, SHARE])
+    prices = {
+        name: wide[name].reindex(index=hours, columns=assets).to_numpy(dtype="float64", na_value=np.nan)
+        for name in (*PRICE_MEASURES, SHARE)
+    }
+    return Grids(hours, assets, prices, measures.on_grid(instruments, hours))
+
+
+def ranked(grids: Grids, warm_up_days: int, last_hours: int | None = None) -> Ranked:
+    """Every rank, as `score.market_stress` says.
 
     With `last_hours`, panels are ranked in that many of the last hours alone: all hours are history, but only the last
     of them have ranks.
     """
-    stamps = pd.concat([of_prices["as_of"], instruments["as_of"]])
-    hours = pd.date_range(stamps.min(), stamps.max(), freq="h")
-    assets = sorted(of_prices["asset"].unique())
-    on_grid = measures.on_grid(instruments, hours)
+    hours, assets, instruments = grids.hours, grids.assets, grids.instruments
     months = (hours.year * 12 + hours.month).to_numpy()
     is_asked = np.arange(len(hours)) >= len(hours) - (last_hours or len(hours))
-
-    def price_grid(name: str) -> np.ndarray:
-        grid = of_prices.pivot(index="as_of", columns="asset", values=name)
-        return grid.reindex(index=hours, columns=assets).to_numpy(dtype="float64", na_value=np.nan)
-
     of_series = {}
     for name in PRICE_MEASURES:
-        of_series[name] = _side_by_side([ranks.ranks_of_series(values, warm_up_days) for values in price_grid(name).T])
+        of_series[name] = _side_by_side([ranks.ranks_of_series(its, warm_up_days) for its in grids.prices[name].T])
     of_panels = {}
     for name, measured in MEASURED.items():
-        by_asset = measured(on_grid, assets, warm_up_days, months, is_asked)
+        by_asset = measured(instruments, assets, warm_up_days, months, is_asked)
         of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
 
     found: dict[str, Ranks] = {**of_series, **of_panels}
-    in_home = {name: its[:, 0] for name, its in measures.ever_observed(on_grid, ["ALL"]).items()}
-    parts = first_line.parts_of(found, measures.ever_observed(on_grid, assets))
-    parts["breadth"] = first_line.breadth_of(parts, assets, price_grid(SHARE), first_line.has_history(found), in_home)
-    return Ranked(hours, assets, on_grid, of_series, of_panels, parts)
+    in_home = {name: its[:, 0] for name, its in measures.ever_observed(instruments, ["ALL"]).items()}
+    parts = first_line.parts_of(found, measures.ever_observed(instruments, assets))
+    share = grids.prices[SHARE]
+    parts["breadth"] = first_line.breadth_of(parts, assets, share, first_line.has_history(found), in_home)
+    return Ranked(of_series, of_panels, parts)
 
 
 def _side_by_side(of_assets: list[AnyRanks]) -> AnyRanks:
