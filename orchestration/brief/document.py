@@ -18,6 +18,7 @@ from orchestration.brief.page import page
 from orchestration.brief.query import iso, latest_as_of
 from orchestration.brief.rendering import blank, png, svgs
 from orchestration.brief.sentences import warnings
+from orchestration.brief.standing import standing
 from orchestration.lake.files import write_text
 from orchestration.lake.publish import read_only
 
@@ -73,6 +74,7 @@ def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime) -> 
             "end_at": iso(until),
             "feeds": observed,
         },
+        "standing": standing(connection, until),
     }
     return brief | {"warnings": warnings(brief)}
 

@@ -157,7 +157,11 @@ def _score_reason(measure: Measure, row: dict | None) -> str:
         return "market_stress has no row at this hour"
     reason = row["reason"] or ""
     clauses = [clause.strip() for clause in reason.split(";")]
-    if measure.topic in score.PARTS:
+    if measure.topic == "second_line":
+        if row["reason"] is None and row["second_line"] is None:
+            return f"it needs 30 d of hours in which all parts are certain, and has {row['second_line_days']:.0f} d"
+        reason = f"it is of hours in which all parts are certain; {reason}"
+    elif measure.topic in score.PARTS:
         reason = next((clause.rpartition(":")[0] for clause in clauses if measure.topic in clause), reason)
     elif measure.name == "regime" and row.get("regime_low") is not None:
         reason = f"between {row['regime_low']} and {row['regime_high']} over the last 48 hours that count"

@@ -76,6 +76,13 @@ MEASURES = {
             for kind, suffix, unit in (("contribution", "", "points"), ("rank", ", rank", "rank"))
             for part, words in PART_WORDS.items()
         ),
+        Measure("second_line", "second line", "points", "second_line", "second_line", table="market_stress"),
+        Measure("second_line_gap", "below score", "points", "second_line_gap", "second_line", table="market_stress"),
+        *(
+            Measure(f"second_line_{part}_contribution", words, "points", f"second_line_{part}_contribution",
+                    "second_line", table="market_stress")
+            for part, words in PART_WORDS.items()
+        ),
         Measure("effective_days", "history", "days", "effective_days", "score", table="market_stress"),
         Measure("warm_up_days", "warm-up", "days", "warm_up_days", "score", table="market_stress"),
         Measure(
@@ -124,5 +131,5 @@ MEASURES = {
 # Columns that an older warehouse may lack: without one, the figures made of it are left out.
 EXTRA_COLUMNS = {
     "market_hourly": {"full_reporting_ratio", "open_interest_start_24h_usd", "open_interest_start_28d_usd"},
-    "market_stress": {"regime_low", "regime_high", "independent_windows"},
+    "market_stress": {"regime_low", "regime_high", "independent_windows", "second_line"},
 }

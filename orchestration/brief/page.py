@@ -8,6 +8,7 @@ from orchestration.brief.coverage import DATASET_WORDS
 from orchestration.brief.drawing import COLOURS
 from orchestration.brief.measures import ALL, MEASURES
 from orchestration.brief.sentences import Figures, summary
+from orchestration.brief.standing import stabilisation_table, without_table
 from orchestration.brief.words import cell_text, figure_text, moment_text, share_text, unbroken
 
 SECTIONS = {
@@ -18,6 +19,10 @@ SECTIONS = {
         ]),
         ("Ranks among earlier hours, 0 to 1, and how much history they have", [
             *(f"{part}_rank" for part in score.PARTS), "effective_days", "warm_up_days", "independent_windows",
+        ]),
+        ("Second line, points: the score weighed by how its parts move together; little below the score is broad "
+         "stress, far below it local", [
+            "second_line", "second_line_gap", *(f"second_line_{part}_contribution" for part in score.PARTS),
         ]),
     ]),
     "liquidations": ("Liquidations", [("USD", [measure.name for measure in MEASURES["liquidations"]])]),
@@ -61,6 +66,7 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
             {"name": name, "title": title, "tables": [_table(brief, caption, names) for caption, names in tables]}
             for name, (title, tables) in SECTIONS.items()
         ],
+        standing=_standing(brief),
         drawings={name: {layout: Markup(svg) for layout, svg in layouts.items()} for name, layouts in drawings.items()},
         about_charts=ABOUT_CHARTS,
         matrix=_matrix(brief),
@@ -97,6 +103,25 @@ def _tiles(brief: dict) -> list[dict]:
         }
         for title, asset, name, beside in wanted
         if (name, asset) in figures.by_key
+    ]
+
+
+def _standing(brief: dict) -> list[dict]:
+    """The tables that are shown as they stand: {title, caption, table, query, labels, rows, notes}."""
+    found, shown = brief["standing"], []
+    if "stabilisation" in found and found["stabilisation"]["rows"]:
+        caption = (
+            "Both halves must be met: the level holds on enough of the last daily closes, and liquidations have "
+            "slowed, also over open interest"
+        )
+        shown.append(("Stabilisation", caption, "stabilisation", stabilisation_table(found["stabilisation"]["rows"])))
+    if "score_without" in found and found["score_without"]["rows"]:
+        caption = f"Points; the score of {ALL} made anew of everything but one exchange or one asset"
+        rows, score_of_all = found["score_without"]["rows"], Figures(brief).value("score", ALL)
+        shown.append(("What the score rests on", caption, "score_without", without_table(rows, score_of_all)))
+    return [
+        {"title": title, "caption": caption, "table": table, "query": found[table]["query"], **its}
+        for title, caption, table, its in shown
     ]
 
 

@@ -18,7 +18,7 @@ def figure_text(figure: dict) -> str:
         case "USD per coin":
             return f"{price_text(value)}{THIN}USD"
         case "ratio":
-            return f"{_signed(100 * value, 2 if name.startswith('return') else 1, is_change)}{THIN}%"
+            return f"{signed_text(100 * value, 2 if name.startswith('return') else 1, is_change)}{THIN}%"
         case "points" | "rank":
             return f"{value:.2f}"
         case "days":
@@ -32,8 +32,8 @@ def amount_text(value: float, *, is_signed: bool = False) -> str:
     """A large number by its size: 92.70 B, 237.0 M, 12.3 k, 940."""
     for size, letter, decimals in ((1e9, "B", 2), (1e6, "M", 1), (1e3, "k", 1)):
         if abs(value) >= size:
-            return f"{_signed(value / size, decimals, is_signed)}{THIN}{letter}"
-    return _signed(value, 0, is_signed)
+            return f"{signed_text(value / size, decimals, is_signed)}{THIN}{letter}"
+    return signed_text(value, 0, is_signed)
 
 
 def price_text(value: float) -> str:
@@ -53,7 +53,8 @@ def moment_text(iso: str) -> str:
     return f"{iso[:10]} {iso[11:16]} UTC"
 
 
-def _signed(value: float, decimals: int, is_signed: bool) -> str:
+def signed_text(value: float, decimals: int, is_signed: bool) -> str:
+    """With a plus only where a change is meant, and a true minus sign."""
     text = f"{abs(value):,.{decimals}f}"
     if not text.strip("0.,"):
         return text  # no sign before what rounds to nothing
