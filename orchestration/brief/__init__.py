@@ -11,7 +11,9 @@ them:
 - `words`      how a figure, a share or a moment reads
 - `sentences`  headline, summary and warnings
 - `days`, `drawing`, `charts`, `rendering`   what the charts share, the charts, and how they become SVG and PNG
+- `standing`   tables shown as they stand in the warehouse: stabilisation, what the score rests on
 - `page`       the layout, over `templates/`
+- `method`     the method page beside it
 - `document`   puts it all together and writes the files
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 
 
 def write_brief(warehouse: Path, folder: Path, *, written_at: datetime) -> dict:
-    """Writes `brief.html` and `brief.json` to `folder`, each replaced atomically, and returns the brief.
+    """Writes `brief.html`, `brief.json` and `method.html` to `folder`, each replaced atomically, and returns the brief.
 
     The brief is as of the latest hour of `market_hourly`; `written_at` (aware) only tells how late that is. `figures`
     are {name, asset, label, value, unit, as_of, completeness, reason, table, query}: `query` gives `value` again

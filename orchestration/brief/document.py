@@ -13,6 +13,7 @@ from orchestration.brief import coverage, figures
 from orchestration.brief.charts import CHARTS
 from orchestration.brief.drawing import IMAGE_COLOURS, PAGE_COLOURS, Canvas
 from orchestration.brief.measures import ALL, COVERAGE_HOURS
+from orchestration.brief.method import method_page
 from orchestration.brief.origins import origins
 from orchestration.brief.page import page
 from orchestration.brief.query import iso, latest_as_of
@@ -37,6 +38,7 @@ def write_brief(warehouse: Path, folder: Path, *, written_at: datetime) -> dict:
             drawings = {name: svgs(draw(connection, canvas), name, PAGE_COLOURS) for name, draw in CHARTS.items()}
     write_text(json.dumps(brief, indent=1, ensure_ascii=False, allow_nan=False), folder / "brief.json")
     write_text(page(brief, drawings), folder / "brief.html")
+    write_text(method_page(), folder / "method.html")
     return brief
 
 

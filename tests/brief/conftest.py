@@ -57,6 +57,9 @@ select as_of, asset, {{score}} * 80.0 as score, coalesce({{score}} * 80.0, 0) as
     case when {{score}} = 1 then 'stress' else 'cascade' end as regime_high,
     case when as_of < {{gap}} then ['gate:BTC'] else ['gate:BTC', 'okx:BTC'] end as liquidations_panel,
     180 as warm_up_days, 60.0 as effective_days, 2 as independent_windows,
+    case when asset <> 'ETH' then {{score}} * 60.0 end as second_line, {{score}} * 20.0 as second_line_gap,
+    {", ".join(f"{{score}} * 10.0 as second_line_{part}_contribution" for part in score.PARTS)},
+    case when asset = 'ETH' then 12.0 else 40.0 end as second_line_days,
     case when {{score}} is null then 'insufficient_history: {", ".join(score.PARTS)}' end as reason
 from market_hourly
 """
@@ -100,6 +103,20 @@ select period_start_date, exchange, dataset, asset, hours_observed as hours_comp
         when exchange = 'binance' then [{{'state': 'never asked', 'reason': 'import a recording', 'hours': 24}}]
         else [{{'state': 'failed', 'reason': reason, 'hours': 24 - hours_observed}}] end as gaps
 from days;
+
+create table stabilisation as
+select {end} as as_of, 'BTC' as asset, level as support_level, level < 70000.0 as price_met,
+    case when level < 70000.0 then true end as pace_met,
+    case when level < 70000.0 then 'both' else 'unknown' end as state,
+    case when level < 70000.0 then {gap} end as since, 10.0 as held_days, 67450.0 / level - 1 as distance_ratio,
+    3 as closes_held, 0 as closes_unknown, 3.085e8 as pace_7d_usd, 2.344e8 as pace_7d_before_usd,
+    case when level < 70000.0 then 1.471e8 end as pace_30d_usd, ['gate', 'okx'] as exchanges,
+    case when level >= 70000.0 then {why} end as reason
+from (values (75000.0), (65000.0)) as levels(level);
+create table score_without as
+select {end} as as_of, left_out, 'ALL' as asset, points as score, coalesce(points, 0.0) as score_low,
+    coalesce(points, 100.0) as score_high, case when points is null then {why} end as reason
+from (values ('gate', 78.5), ('okx', null)) as others(left_out, points);
 
 create table instruments as select 'gate' as exchange, 'BTC/USDT:USDT' as symbol, 'BTC' as asset;
 create table coverage as

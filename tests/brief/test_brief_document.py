@@ -11,7 +11,7 @@ from orchestration.brief import chart_png, headline, write_brief
 
 def test_files_are_what_is_returned_and_nothing_else_is_left(published, brief):
     folder = published.parent / "latest"
-    assert sorted(path.name for path in folder.iterdir()) == ["brief.html", "brief.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["brief.html", "brief.json", "method.html"]
     assert json.loads((folder / "brief.json").read_text()) == brief
 
 
