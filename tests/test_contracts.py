@@ -33,8 +33,9 @@ def test_contract_is_valid_odcs(file: Path):
     assert all(column.description for column in document.schema_[0].properties)
 
 
-def test_every_raw_dataset_has_a_contract():
-    assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | {"market_stress"} == {file.stem for file in FILES}
+def test_every_raw_dataset_and_published_frame_has_a_contract():
+    published = {"market_stress", "score_without", "stabilisation"}
+    assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | published == {file.stem for file in FILES}
 
 
 def test_good_rows_come_back_typed_and_in_order():

@@ -61,6 +61,16 @@ def test_every_completion_of_what_is_open_lies_within_the_bounds(open_parts, fun
             assert row["score_low"] <= whole["score"] <= row["score_high"]
 
 
+@settings(deadline=None)  # two cores may be busy
+@given(st.lists(st.floats(0, 1), min_size=6, max_size=6), st.sampled_from(list(PARTS)), st.floats(0, 1))
+def test_the_first_line_never_falls_when_a_part_rises(ranks, part, rise):
+    before = dict(zip(PARTS, ranks, strict=True))
+    after = before | {part: before[part] + rise * (1 - before[part])}
+    lower, higher = (scored(**{name: known(rank) for name, rank in its.items()}).iloc[0] for its in (before, after))
+    for column in ("score", "score_low", "score_high"):
+        assert lower[column] <= higher[column]
+
+
 def test_the_score_takes_the_least_of_breadth_and_the_fill_of_a_filled_part():
     row = scored(2, liquidations=within(0.4, 0.5, 0.6), breadth=within(0.25, 0.25, 0.5)).iloc[0]
     assert (row["score"], row["score_low"], row["score_high"]) == (47.5, 45.5, 52)
