@@ -143,7 +143,7 @@ def compare_publishing(home: Path) -> tuple:
         draft.replace(home / "other.duckdb")
 
     names = "publishing", "marts into a new file", "copy file, drop the rest"
-    return names, lambda: publish.publish(home, {"market_stress": scores}, 0, NOW), copy_and_drop
+    return names, lambda: publish.publish(home, home / publish.BUILD, {"market_stress": scores}, 0, NOW), copy_and_drop
 
 
 if __name__ == "__main__":

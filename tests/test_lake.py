@@ -102,6 +102,31 @@ def test_same_refused_rows_are_quarantined_once(home):
     assert len(list((home / "quarantine").rglob("*.parquet"))) == 1
 
 
+def test_a_log_that_a_killed_publisher_left_is_never_replayed(home):
+    with duckdb.connect(home / "build.duckdb") as build:
+        build.execute("create table marts as select 1 as one")
+    with duckdb.connect(home / "warehouse.duckdb.draft") as killed:
+        killed.execute("pragma disable_checkpoint_on_shutdown")
+        killed.execute("create table false_figures as select 10 as one")
+    assert (home / "warehouse.duckdb.draft.wal").stat().st_size > 0
+    publish.publish(home, home / publish.BUILD, {}, 30, NOW)
+    with publish.read_only(home) as connection:
+        assert connection.execute("select table_name from duckdb_tables()").fetchall() == [("marts",)]
+    assert not list(home.glob("*.draft*"))
+
+
+def test_a_copy_of_the_build_tells_its_bytes_and_goes(home):
+    with duckdb.connect(home / "build.duckdb") as build:
+        build.execute("create table marts as select 1 as one")
+    with publish.copied_build(home) as (copy, sha256):
+        assert sha256 == publish.fingerprint(home / "build.duckdb")
+        with duckdb.connect(home / "build.duckdb") as build:
+            build.execute("update marts set one = 10")
+        assert duckdb.connect(copy, read_only=True).execute("from marts").fetchall() == [(1,)]
+        assert sha256 != publish.fingerprint(home / "build.duckdb")
+    assert not copy.exists()
+
+
 def test_published_file_holds_described_tables_of_main_alone_and_keeps_the_one_before(home):
     with duckdb.connect(home / "build.duckdb") as build:
         build.execute("create table marts (one integer not null)")
@@ -115,7 +140,7 @@ def test_published_file_holds_described_tables_of_main_alone_and_keeps_the_one_b
     for score in (1.0, 2.0):
         rows = pd.DataFrame({"as_of": [NOW.replace(tzinfo=None)], "score": [score]}, dtype="object")
         rows = rows.reindex(columns=contracts.contract("market_stress").columns)
-        publish.publish(home, {"market_stress": rows}, 30, NOW)
+        publish.publish(home, home / publish.BUILD, {"market_stress": rows}, 30, NOW)
     with publish.read_only(home) as connection:
         assert connection.execute("select score from market_stress").fetchall() == [(2.0,)]
         types = dict(row[:2] for row in connection.execute("describe market_stress").fetchall())

@@ -327,6 +327,36 @@ def test_gate_refuses_after_a_dbt_run_that_did_not_build_everything(published, l
     assert (published / "warehouse.duckdb").stat().st_mtime_ns == good
 
 
+TENFOLD = "update main.liquidations_daily set long_usd = long_usd * 10"
+
+
+def test_gate_refuses_a_build_that_was_edited_after_its_checks(published, launch):
+    assert launch.run_refresh().is_successful
+    good = (published / "warehouse.duckdb").stat().st_mtime_ns
+    with duckdb.connect(str(published / "build.duckdb")) as build:
+        build.execute(TENFOLD)
+    refused = launch.run_refresh(["market_stress"])
+    assert not refused.is_successful
+    assert "build.duckdb was changed after dbt had built it" in refused.faults[0]
+    assert (published / "warehouse.duckdb").stat().st_mtime_ns == good
+
+
+def test_gate_refuses_an_edit_that_lies_beside_the_build(published, launch):
+    assert launch.run_refresh().is_successful
+    good = (published / "warehouse.duckdb").stat().st_mtime_ns
+    before = (published / "build.duckdb").read_bytes()
+    with duckdb.connect(str(published / "build.duckdb")) as build:
+        build.execute("pragma disable_checkpoint_on_shutdown")
+        build.execute(TENFOLD)
+    assert (published / "build.duckdb").read_bytes() == before  # readers see the edit, the file doesn't show it
+    refused = launch.run_refresh(["market_stress"])
+    assert not refused.is_successful
+    assert "build.duckdb.wal holds a change that dbt did not make" in refused.faults[0]
+    assert (published / "warehouse.duckdb").stat().st_mtime_ns == good
+    assert launch.run_refresh().is_successful  # which builds all of it anew
+    assert not list(published.glob("build.duckdb.*"))
+
+
 def test_an_exchange_that_dropped_out_is_null_and_not_deleveraging(published):
     query = (
         "select close_usd, change_usd, position_effect_usd from open_interest_daily where exchange = 'bybit' "

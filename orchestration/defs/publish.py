@@ -28,14 +28,18 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     Refuses while the gate is closed; the last good warehouse then stays in place.
     """
     from orchestration import contracts, score
-    from orchestration.lake.publish import publish, read_only
+    from orchestration.lake.files import connect
+    from orchestration.lake.publish import copied_build, has_pending_changes, publish
     from orchestration.score.stabilisation import stabilisation
     from orchestration.score.without import score_without
 
     settings = Settings.from_environment()
-    with working_for(context.op_execution_context):
-        with read_only(settings.home, "build.duckdb") as build:
-            reasons = closed_by(context.instance, *built_by(build))
+    universe = settings.universe
+    with working_for(context.op_execution_context), copied_build(settings.home) as (copy, sha256):
+        with connect(copy, read_only=True) as build:
+            reasons = closed_by(context.instance, *built_by(build), sha256)
+            if has_pending_changes(settings.home):
+                reasons.insert(0, "build.duckdb.wal holds a change that dbt did not make: run `market-stress refresh`")
             if reasons:
                 lines = "\n".join(f"- {reason}" for reason in reasons)
                 raise dg.Failure(
@@ -48,7 +52,6 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             liquidations = build.execute(
                 "select hour_at, exchange, asset, total_usd, is_observed from liquidations_hourly"
             ).df()
-        universe = settings.universe
         scores = score.market_stress(of_prices, instruments, universe.score.warm_up_days)
         tables = {
             "market_stress": scores,
@@ -59,7 +62,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         }
         for name, rows in tables.items():
             contracts.check_published(name, rows)
-        warehouse = publish(settings.home, tables, settings.universe.keep_published_days, settings.now())
+        warehouse = publish(settings.home, copy, tables, universe.keep_published_days, settings.now())
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(scores),

@@ -36,11 +36,12 @@ INPUTS = (
 def meets_expectations(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The marts that the score reads meet the Great Expectations suite; its pages are in reports/data_docs."""
     from orchestration import expectations
-    from orchestration.lake.publish import read_only
+    from orchestration.lake.files import connect
+    from orchestration.lake.publish import copied_build
 
     home = Settings.from_environment().home
     with working_for(context.op_execution_context):
-        with read_only(home, "build.duckdb") as build:
+        with copied_build(home) as (copy, sha256), connect(copy, read_only=True) as build:
             frames = {table.split(".")[-1]: build.execute(f"select * from {table}").df() for table in INPUTS}
             invocation_id, _ = built_by(build)
         verdict = expectations.evaluate(frames, home / "reports" / "data_docs")
@@ -49,6 +50,7 @@ def meets_expectations(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckR
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={
             "invocation_id": invocation_id,
+            "build_sha256": sha256,
             "data_docs": dg.MetadataValue.path(str(verdict.data_docs)),
             "failures": dg.MetadataValue.json(verdict.failures),
             "evidence": dg.MetadataValue.json(verdict.evidence),
@@ -69,19 +71,24 @@ def built_by(build: "duckdb.DuckDBPyConnection") -> tuple[str, bool]:
     return invocation_id, is_successful
 
 
-def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: bool) -> list[str]:
+def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: bool, sha256: str) -> list[str]:
     """Why the gate is closed, one line a reason; empty means open.
 
     Every model and every verdict must come from the dbt invocation that built build.duckdb, that invocation must have
-    ended successfully, and no verdict of severity error may have failed. Blocking checks would stop a downstream step
-    only inside one run; this holds for a run of its own, too.
+    ended successfully and left the file byte for byte as it is (`sha256`), and no verdict of severity error may have
+    failed. Blocking checks would stop a downstream step only inside one run; this holds for a run of its own, too.
     """
     reasons = [] if is_successful else [f"dbt invocation {invocation_id} did not end successfully"]
+    is_changed = False
     for key in dbt_models().keys:
         event = instance.get_latest_materialization_event(key)
         built = event.asset_materialization if event else None
-        if built is None or _invocation(built.metadata) != invocation_id:
+        if built is None or _text(built.metadata, "invocation_id") != invocation_id:
             reasons.append(f"{key.to_user_string()} was not built by dbt invocation {invocation_id}")
+        else:
+            is_changed |= _text(built.metadata, "build_sha256") != sha256
+    if is_changed:
+        reasons.insert(0, "build.duckdb was changed after dbt had built it: run `market-stress refresh`")
     checks = gate_checks()
     verdicts = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
     for check in checks:
@@ -91,8 +98,10 @@ def closed_by(instance: dg.DagsterInstance, invocation_id: str, is_successful: b
             reasons.append(f"{name} did not run")
         elif not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             reasons.append(f"{name} failed")
-        elif _invocation(evaluation.metadata) != invocation_id:
+        elif _text(evaluation.metadata, "invocation_id") != invocation_id:
             reasons.append(f"{name} was checked on older data")
+        elif _text(evaluation.metadata, "build_sha256") not in (None, sha256):  # dbt's tests ran before it was hashed
+            reasons.append(f"{name} was checked on another build.duckdb")
     return reasons
 
 
@@ -104,6 +113,6 @@ def _evaluation(record: "AssetCheckExecutionRecord | None") -> "AssetCheckEvalua
     return event.asset_check_evaluation_data
 
 
-def _invocation(metadata: Mapping[str, dg.MetadataValue]) -> str | None:
-    value = metadata.get("invocation_id")
+def _text(metadata: Mapping[str, dg.MetadataValue], name: str) -> str | None:
+    value = metadata.get(name)
     return value.value if isinstance(value, dg.TextMetadataValue) else None

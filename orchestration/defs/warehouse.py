@@ -80,10 +80,12 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
     )
     events = list(invocation.stream())  # rows can only be counted once dbt has let go of the file
     rows = publish.row_counts(settings.home)
+    sha256 = publish.fingerprint(settings.home / publish.BUILD) if rows else ""
     for event in events:
-        table = context.asset_key_for_output(event.output_name).path[-1] if isinstance(event, dg.Output) else None
-        if table in rows:
-            event = event.with_metadata({**event.metadata, "dagster/row_count": rows[table]})
+        if isinstance(event, dg.Output):
+            table = context.asset_key_for_output(event.output_name).path[-1]
+            counted = {"dagster/row_count": rows[table]} if table in rows else {}
+            event = event.with_metadata({**event.metadata, **counted, "build_sha256": sha256})
         yield event
     if not invocation.is_successful():
         failed = [result["unique_id"] for result in _results(invocation) if result["status"] in ("error", "fail")]

@@ -3,7 +3,10 @@
 Here belongs how build.duckdb becomes warehouse.duckdb. Whether it may is decided by the gate (`defs.quality`).
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,17 +18,49 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def publish(home: Path, tables: Mapping[str, "pd.DataFrame"], keep_days: int, now: datetime) -> Path:
-    """Publishes the marts of build.duckdb and `tables`, frames by the name of their contract, by one rename.
+BUILD, COPY = "build.duckdb", "build.duckdb.copy"
+
+
+def fingerprint(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def has_pending_changes(home: Path) -> bool:
+    """Whether somebody changed build.duckdb and left the change beside it: readers see it, neither hash nor copy do."""
+    return (home / f"{BUILD}.wal").exists()
+
+
+@contextmanager
+def copied_build(home: Path) -> Iterator[tuple[Path, str]]:
+    """A copy of build.duckdb that nobody else changes, and its sha256; gone with the context.
+
+    What is judged, and what is published, is read from such a copy: of the file itself nobody could say that it is
+    still what was hashed. FileNotFoundError with the way out if nothing was built yet.
+    """
+    if not (home / BUILD).exists():
+        raise FileNotFoundError(_missing(home / BUILD))
+    copy = home / COPY
+    try:
+        shutil.copyfile(home / BUILD, copy)
+        yield copy, fingerprint(copy)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def publish(home: Path, build: Path, tables: Mapping[str, "pd.DataFrame"], keep_days: int, now: datetime) -> Path:
+    """Publishes the marts of a build and `tables`, frames by the name of their contract, by one rename.
 
     They are written into a fresh file, since what is dropped from a copy leaves its pages behind; readers see no
     half-built one. Tables and columns keep their comments, those of frames are their contract's. The warehouse before
     stays in published/ for `keep_days` days.
     """
     warehouse, draft = home / "warehouse.duckdb", home / "warehouse.duckdb.draft"
-    draft.unlink(missing_ok=True)
+    for leftover in (draft, draft.with_name(f"{draft.name}.wal")):  # a log would be replayed into the new file
+        leftover.unlink(missing_ok=True)
     with connect(draft) as connection:
-        connection.execute(f"attach {literal(str(home / 'build.duckdb'))} as build (read_only)")
+        connection.execute(f"attach {literal(str(build))} as build (read_only)")
         _copy_marts(connection)
         for name, rows in tables.items():
             _add(connection, name, rows)
@@ -82,9 +117,9 @@ def _comment(connection: "duckdb.DuckDBPyConnection", kind: str, name: str, comm
 
 def row_counts(home: Path) -> dict[str, int]:
     """Rows of every table in build.duckdb by its name; empty where nothing was built yet."""
-    if not (home / "build.duckdb").exists():
+    if not (home / BUILD).exists():
         return {}
-    with read_only(home, "build.duckdb") as build:
+    with read_only(home, BUILD) as build:
         tables = build.execute("select schema_name, table_name from duckdb_tables() where not internal").fetchall()
         return {
             table: only_row(build.execute(f'select count(*) from "{schema}"."{table}"'))[0] for schema, table in tables
@@ -95,10 +130,12 @@ def read_only(home: Path, database: str = "warehouse.duckdb") -> "duckdb.DuckDBP
     """A read-only connection in UTC; FileNotFoundError with the way out if nothing was published yet."""
     path = home / database
     if not path.exists():
-        raise FileNotFoundError(
-            f"{path} does not exist yet: run `market-stress backfill` and `market-stress refresh` first"
-        )
+        raise FileNotFoundError(_missing(path))
     return connect(path, read_only=True)
+
+
+def _missing(path: Path) -> str:
+    return f"{path} does not exist yet: run `market-stress backfill` and `market-stress refresh` first"
 
 
 def _forget_old(folder: Path, keep_days: int) -> None:
