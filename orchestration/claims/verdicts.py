@@ -72,17 +72,15 @@ def judged(claim: Claim, answer: Answer, partner: Claim | None = None) -> Verdic
         least, most = implied_base(claim, partner)
         if most < answer.base or least > TIMES * answer.base:
             start = f"{quantity(least, claim.unit)} to {quantity(most, claim.unit)}"
-            return Verdict(
-                INCONSISTENT, answer, f"{ours}; with {partner.claim} it implies a start of {start}, "
-                f"where ours was {quantity(answer.base, claim.unit)}",
-            )  # fmt: skip
+            there = f"where there were {quantity(answer.base, claim.unit)}"
+            return Verdict(INCONSISTENT, answer, f"{ours}; with {partner.claim} it implies a start of {start}, {there}")
     if answer.held:
         spans = ", ".join(f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC" for first, last in answer.held)
-        return Verdict(STALE, answer, f"{ours}; it was true from {spans}", answer.held[-1][1])
+        return Verdict(STALE, answer, f"{ours}; it was so from {spans}", answer.held[-1][1])
     if not answer.is_lower_bound:
         return Verdict(CONTRADICTED, answer, ours)
     if figure > high:
-        return Verdict(CONTRADICTED, answer, f"{ours}, and that is above the claim")
+        return Verdict(CONTRADICTED, answer, f"{ours}: what was reported is above it already")
     if answer.upper_bound is None:
         return Verdict(NOT_CHECKABLE, answer, f"{ours}, and no exchange that reports fully bounds it from above")
     most = (
@@ -131,12 +129,26 @@ def implied_base(claim: Claim, partner: Claim) -> tuple[float, float]:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A figure with its unit, in five digits: `67,450 USD`, `-4.4012 %`."""
-    whole = len(f"{abs(value):.0f}")
-    words = UNITS[unit][2]
-    return f"{value:,.{max(0, 5 - whole)}f}" + (f" {words}" if words else "")
+    """A figure with its unit, in five digits at most: `67,450 USD`, `-4.4004 %`, `237 million USD`."""
+    number, words = f"{value:,.{max(0, 5 - len(f'{abs(value):.0f}'))}f}", UNITS[unit][2]
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number} {words}".rstrip()
+
+
+def claimed(claim: Claim) -> str:
+    """The figures that bear a claim out: `4.3950 to 4.4050 %`, `at least 75,000 USD`."""
+    low, high = claim.range
+    if high == float("inf"):
+        return f"at least {quantity(low, claim.unit)}"
+    if low == float("-inf"):
+        return f"at most {quantity(high, claim.unit)}"
+    words = f" {UNITS[claim.unit][2]}".rstrip()
+    return f"{quantity(low, claim.unit).removesuffix(words)} to {quantity(high, claim.unit)}"
 
 
 def _ours(claim: Claim, answer: Answer) -> str:
+    """Our figure beside the claimed ones; of a lower bound, so much was reported."""
     bound = "at least " if answer.is_lower_bound else ""
-    return f"ours: {bound}{quantity(answer.figure or 0.0, claim.unit)}" + (f" ({answer.detail})" if answer.detail else "")
+    detail = f" ({answer.detail})" if answer.detail else ""
+    return f"ours {bound}{quantity(answer.figure or 0.0, claim.unit)}{detail}, claimed {claimed(claim)}"

@@ -27,7 +27,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
     Refuses while the gate is closed; the last good warehouse then stays in place.
     """
-    from orchestration import contracts, score
+    from orchestration import claims, contracts, score
     from orchestration.lake.publish import publish, read_only
 
     settings = Settings.from_environment()
@@ -42,8 +42,9 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                     allow_retries=False,
                 )
             of_prices, instruments = (build.execute(f"select * from {table}").df() for table in INPUTS[:2])
+            checks = claims.check(build, claims.seeded(build))
         scores = score.market_stress(of_prices, instruments, settings.universe.score.warm_up_days)
-        tables = {"market_stress": scores}
+        tables = {"market_stress": scores, "claim_checks": checks}
         for name, rows in tables.items():
             contracts.check_published(name, rows)
         warehouse = publish(settings.home, tables, settings.universe.keep_published_days, settings.now())
@@ -53,6 +54,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "dagster/column_schema": _column_schema(),
             "warehouse": dg.MetadataValue.path(str(warehouse)),
             "chart": _chart(settings, "score"),
+            "claims": dg.MetadataValue.json(checks["verdict"].value_counts().to_dict()),
         }
     )
 
