@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from orchestration.brief.query import iso, records
+from orchestration.claims.verdicts import quantity
 
 if TYPE_CHECKING:
     import duckdb
@@ -23,9 +24,16 @@ def checked(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
     return [row | {name: row[name] and iso(row[name].replace(tzinfo=UTC)) for name in moments} for row in rows]
 
 
+def amount(value: float, unit: str) -> str:
+    """A figure of a claim with its unit, in its own digits."""
+    return quantity(value, unit).replace("-", "\u2212")
+
+
 def claimed(row: dict) -> str:
     """What is claimed: `BTC liquidations, 7 d`."""
     words = row["metric"].replace("_", " ").removesuffix(" usd")
     scope = "" if row["scope"] in ("unstated", row["metric"]) else f"{row['scope']} "
-    window = {"now": "", "all": ", of all that is known"}.get(row["window"], f", {row['window'][:-1]} {row['window'][-1]}")
+    window = {"now": "", "all": ", of all that is known"}.get(
+        row["window"], f", {row['window'][:-1]} {row['window'][-1]}"
+    )
     return f"{scope}{words}{window}"

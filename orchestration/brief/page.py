@@ -4,13 +4,12 @@ What a figure says is `words`' matter; here nothing is asked of the warehouse an
 """
 
 from orchestration import score
-from orchestration.brief.claims import RELATIONS, claimed
+from orchestration.brief.claims import RELATIONS, amount, claimed
 from orchestration.brief.coverage import DATASET_WORDS
 from orchestration.brief.drawing import COLOURS
 from orchestration.brief.measures import ALL, MEASURES
 from orchestration.brief.sentences import Figures, summary
 from orchestration.brief.words import cell_text, figure_text, moment_text, share_text, unbroken
-from orchestration.claims.verdicts import quantity
 
 SECTIONS = {
     "score": ("Stress score", [
@@ -54,7 +53,7 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"shown": figure_text, "cell": cell_text, "share": share_text, "moment": moment_text}
-    environment.filters |= {"unbroken": unbroken, "claimed": claimed, "quantity": quantity}
+    environment.filters |= {"unbroken": unbroken, "claimed": claimed, "quantity": amount}
     return environment.get_template("brief.html.j2").render(
         brief=brief,
         figures=Figures(brief),
