@@ -26,7 +26,8 @@ def write_brief(warehouse: Path, folder: Path, *, written_at: datetime) -> dict:
     The brief is as of the latest hour of `market_hourly`; `written_at` (aware) only tells how late that is. `figures`
     are {name, asset, label, value, unit, as_of, completeness, reason, table, query}: `query` gives `value` again
     through `market-stress sql`, and a figure without data has value None and a reason. `claims` are the rows of
-    `claim_checks`. `mark` and `origins` say what of it is no fact. Raises FileNotFoundError without a warehouse, ValueError if an earlier version published it.
+    `claim_checks`. `mark` and `origins` say what of it is no fact. Raises FileNotFoundError without a warehouse,
+    ValueError if an earlier version published it.
     """
     from orchestration.brief import document
 

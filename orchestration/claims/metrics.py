@@ -48,7 +48,9 @@ class Source:
 
     def scopes_in(self, known: Mapping[str, Sequence[str]] | None) -> Sequence[str] | None:
         """What may be its scope, by what is known of tables; None where anything may."""
-        return self.readings if self.table == CONTEXT else known and known.get(self.table)
+        if self.table == CONTEXT:
+            return self.readings
+        return None if known is None else known.get(self.table)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Metric:
 
 def _scaled(figure: str, unit: str) -> str:
     size = UNITS[unit][1]
-    return figure if size == 1 else f"({figure}) / {size:g}"
+    return f"cast({figure} as double)" if size == 1 else f"({figure}) / {size:g}"
 
 
 def _terms(scope: str, window: str, as_of: datetime) -> dict:
@@ -163,21 +165,23 @@ PEAK = (
     " || ' contracts on ' || array_to_string(list_sort(list_distinct([split_part(it, ':', 1) for it in panel])), ', ')"
 )
 
+TRAILING, ENDS, SPLITS = ("24h", "7d", "30d"), ("24h", "7d", "28d", "30d"), ("24h", "28d")  # what market_hourly has
 METRICS = {
     "price": Metric("usd", (NOW,), PRICES, "price"),
     "price_change": Metric("ratio", ("24h", "7d"), RETURNS, "return_{window}_ratio"),
-    "liquidations": Metric("usd", ("24h", "7d", "30d"), SUMS, BOTH_SIDES, reported="total_usd"),
-    "long_liquidations": Metric("usd", ("24h", "7d", "30d"), SUMS, "long_usd_{window}", reported="long_usd"),
-    "short_liquidations": Metric("usd", ("24h", "7d", "30d"), SUMS, "short_usd_{window}", reported="short_usd"),
+    "liquidations": Metric("usd", TRAILING, SUMS, BOTH_SIDES, reported="total_usd"),
+    "long_liquidations": Metric("usd", TRAILING, SUMS, "long_usd_{window}", reported="long_usd"),
+    "short_liquidations": Metric("usd", TRAILING, SUMS, "short_usd_{window}", reported="short_usd"),
     "worst_hour_liquidations": Metric("usd", ("24h",), SUMS, "worst_hour_usd_{window}"),
     "open_interest": Metric("usd", (NOW,), STOCKS, "open_interest_usd"),
-    "open_interest_change": Metric("ratio", ("24h", "7d", "28d", "30d"), CHANGES, "open_interest_change_{window}_ratio"),
+    "open_interest_change": Metric("ratio", ENDS, CHANGES, "open_interest_change_{window}_ratio"),
     "open_interest_change_usd": Metric(
-        "usd", ("24h", "28d"), CHANGES, "price_effect_{window}_end_to_end_usd + position_effect_{window}_end_to_end_usd",
+        "usd", SPLITS, CHANGES,
+        "price_effect_{window}_end_to_end_usd + position_effect_{window}_end_to_end_usd",
         base="open_interest_start_{window}_usd",
     ),
-    "open_interest_price_effect": Metric("ratio", ("24h", "28d"), CHANGES, PRICE_EFFECT, detail=SPLIT),
-    "open_interest_position_effect": Metric("ratio", ("24h", "28d"), CHANGES, POSITION_EFFECT, detail=SPLIT),
+    "open_interest_price_effect": Metric("ratio", SPLITS, CHANGES, PRICE_EFFECT, detail=SPLIT),
+    "open_interest_position_effect": Metric("ratio", SPLITS, CHANGES, POSITION_EFFECT, detail=SPLIT),
     "open_interest_fall_from_peak": Metric(
         "ratio", ("28d", "90d", "all"), PEAKS, "fall_from_peak_{window}_ratio", detail=PEAK
     ),

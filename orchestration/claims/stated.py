@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.claims.metrics import METRICS, NOW, UNITS
+from orchestration.claims.metrics import METRICS, NOW, UNITS, Metric
 from orchestration.settings import parse_moment
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ RELATIONS = ("equals", "at_least", "at_most", "exceeds", "holds")
 UNSTATED = "unstated"  # the scope of a claim that names none
 EXCEEDING = 1.25  # what exceeds a figure by more was not claimed by it
 ABOUT = 0.01  # the tolerance of an "about", of the value
-VALUE = re.compile(r"(about |~)?\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)")
+NOISE = 1e-9  # of the value: what floating point adds decides nothing
+VALUE = re.compile(r"(about |~)?\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d{1,2})?)", re.ASCII)
+TOLERANCE = re.compile(r"\d+(\.\d+)?([eE][-+]?\d{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Claim:
             "holds": (self.value, float("inf")),
             "exceeds": tuple(sorted((self.value, EXCEEDING * self.value))),
         }[self.relation]
-        return low - self.tolerance, high + self.tolerance
+        slack = self.tolerance + NOISE * abs(self.value)
+        return low - slack, high + slack
 
 
 def read(path: Path, scopes: Mapping[str, Sequence[str]] | None) -> list[Claim]:
@@ -115,41 +118,13 @@ def _claims(name: str, rows: Iterable[tuple[str, dict]], scopes: Mapping[str, Se
 
 
 def _claim(where: str, row: dict[str, str], scopes: Mapping[str, Sequence[str]] | None) -> Claim:
-    def refuse(column: str, what: str) -> ValueError:
-        return ValueError(f"{where}, {column}: {what}")
-
-    def known(column: str, names: Iterable[str], what: str) -> str:
-        if row[column] not in names:
-            raise refuse(column, f"unknown {what} {row[column]!r}, known are {', '.join(names)}")
-        return row[column]
-
     if not row["claim"]:
-        raise refuse("claim", "is empty: every row needs an id")
-    metric = METRICS[known("metric", METRICS, "metric")]
-    unit = known("unit", [unit for unit, (of, *_) in UNITS.items() if of == metric.unit], "unit")
-    if row["window"] or NOW not in metric.windows:
-        known("window", metric.windows, "window")
-    scope = row["scope"] or UNSTATED
-    if scope == UNSTATED and not metric.source.readings:
-        raise refuse("scope", f"{row['metric']} needs one")
-    if scope != UNSTATED and metric.source.scopes_in(scopes) is not None:
-        names = {name.lower(): name for name in metric.source.scopes_in(scopes)}
-        if scope.lower() not in names:
-            raise refuse("scope", f"unknown scope {scope!r}, known are {', '.join(names.values())}")
-        scope = names[scope.lower()]
-    stated = VALUE.fullmatch(row["value"])
-    if stated is None:
-        raise refuse("value", f"{row['value']!r} is no number such as -4.4 or `about 2.16`")
-    value = Decimal(stated[2])
-    rounding = float(Decimal(5).scaleb(int(value.as_tuple().exponent) - 1))
-    relation = known("relation", RELATIONS, "relation")
-    tolerance = rounding if stated[1] is None else ABOUT * abs(float(value))
-    if relation in ("exceeds", "holds"):
-        tolerance = 0.0  # these have a range of their own
-    if row["tolerance"]:
-        if not re.fullmatch(r"\d+(\.\d+)?([eE][-+]?\d{1,2})?", row["tolerance"]):
-            raise refuse("tolerance", f"{row['tolerance']!r} is no number such as 0.05 in the unit of the claim")
-        tolerance = float(row["tolerance"])
+        raise _refused(where, "claim", "is empty: every row needs an id")
+    metric = METRICS[_known(where, row, "metric", METRICS)]
+    fitting = [unit for unit, (of, *_) in UNITS.items() if of == metric.unit]
+    unit, relation = _known(where, row, "unit", fitting), _known(where, row, "relation", RELATIONS)
+    window = _known(where, row, "window", metric.windows) if row["window"] or NOW not in metric.windows else NOW
+    value, rounding, tolerance = _sizes(where, row)
     try:
         as_of = parse_moment("as_of", row["as_of"])
     except ValueError as error:
@@ -159,12 +134,52 @@ def _claim(where: str, row: dict[str, str], scopes: Mapping[str, Sequence[str]] 
         source=row["source"],
         pair=row["pair"] or None,
         metric=row["metric"],
-        scope=scope,
-        window=row["window"] or NOW,
+        scope=_scope(where, row, metric, scopes),
+        window=window,
         unit=unit,
         relation=relation,
-        value=float(value),
+        value=value,
         tolerance=tolerance,
         rounding=rounding,
         as_of=as_of,
     )
+
+
+def _refused(where: str, column: str, what: str) -> ValueError:
+    return ValueError(f"{where}, {column}: {what}")
+
+
+def _known(where: str, row: dict[str, str], column: str, names: Iterable[str]) -> str:
+    if row[column] not in names:
+        raise _refused(where, column, f"unknown {column} {row[column]!r}, known are {', '.join(names)}")
+    return row[column]
+
+
+def _scope(where: str, row: dict[str, str], metric: Metric, scopes: Mapping[str, Sequence[str]] | None) -> str:
+    """The scope as the warehouse spells it, or UNSTATED."""
+    scope, named = row["scope"] or UNSTATED, metric.source.scopes_in(scopes)
+    if scope == UNSTATED and not metric.source.readings:
+        raise _refused(where, "scope", f"{row['metric']} needs one")
+    if scope == UNSTATED or named is None:
+        return scope
+    spelled = {name.lower(): name for name in named}
+    if scope.lower() not in spelled:
+        raise _refused(where, "scope", f"unknown scope {scope!r}, known are {', '.join(named)}")
+    return spelled[scope.lower()]
+
+
+def _sizes(where: str, row: dict[str, str]) -> tuple[float, float, float]:
+    """Value, half the last digit that it was stated with, and tolerance."""
+    stated = VALUE.fullmatch(row["value"])
+    if stated is None:
+        raise _refused(where, "value", f"{row['value']!r} is no number such as -4.4 or `about 2.16`")
+    value = Decimal(stated[2])
+    rounding = float(Decimal(5).scaleb(int(value.as_tuple().exponent) - 1))
+    if row["tolerance"]:
+        if not TOLERANCE.fullmatch(row["tolerance"]):
+            what = f"{row['tolerance']!r} is no number such as 0.05, in the unit of the claim"
+            raise _refused(where, "tolerance", what)
+        return float(value), rounding, float(row["tolerance"])
+    if row["relation"] in ("exceeds", "holds"):  # which have a range of their own
+        return float(value), rounding, 0.0
+    return float(value), rounding, rounding if stated[1] is None else ABOUT * abs(float(value))

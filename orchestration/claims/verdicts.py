@@ -15,7 +15,7 @@ INCONSISTENT, STALE, AMBIGUOUS = "inconsistent_pair", "stale", "scope_ambiguous"
 VERDICTS = (SUPPORTED, CONTRADICTED, STALE, INCONSISTENT, AMBIGUOUS, NOT_CHECKABLE)
 KINDEST = (SUPPORTED, STALE, INCONSISTENT, NOT_CHECKABLE, CONTRADICTED)  # of several readings
 LEAST_OBSERVED = 0.95
-TIMES = 3  # unseen exchanges may liquidate more of their open interest, and hold more of it, but not without end
+TIMES = 3  # how much more there may be than what the watched exchanges lead to expect
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Answer:
     """What the warehouse knows of a claim in one scope, in the claim's unit; None is not known.
 
     `fully_reported` and `full_reporting_ratio` are of the exchanges that report every liquidation: their sum, and their
-    share of the watched open interest. `base` is what a change started from, `held` are the intervals (first and last hour) of the days
-    before in which a level was as claimed.
+    share of the watched open interest. `base` is what a change started from, `held` are the intervals (first and last
+    hour) of the days before in which a level was as claimed.
     """
 
     scope: str
@@ -63,8 +63,8 @@ def judged(claim: Claim, answer: Answer, partner: Claim | None = None) -> Verdic
     if figure is None:
         return Verdict(NOT_CHECKABLE, answer, answer.why or "the warehouse has no such figure at this hour")
     if answer.observed_ratio is None or answer.observed_ratio < LEAST_OBSERVED:
-        share = f"{100 * (answer.observed_ratio or 0):.1f} %"
-        return Verdict(NOT_CHECKABLE, answer, f"only {share} was observed, and {100 * LEAST_OBSERVED:.0f} % are needed")
+        seen, needed = f"{100 * (answer.observed_ratio or 0):.1f} %", f"{100 * LEAST_OBSERVED:.0f} %"
+        return Verdict(NOT_CHECKABLE, answer, f"only {seen} was observed, and {needed} are needed")
     ours = _ours(claim, answer)
     if low <= figure <= high:
         return Verdict(SUPPORTED, answer, ours)
@@ -81,16 +81,16 @@ def judged(claim: Claim, answer: Answer, partner: Claim | None = None) -> Verdic
         return Verdict(CONTRADICTED, answer, ours)
     if figure > high:
         return Verdict(CONTRADICTED, answer, f"{ours}: what was reported is above it already")
-    if answer.upper_bound is None:
+    fully, share, upper = answer.fully_reported, answer.full_reporting_ratio, answer.upper_bound
+    if fully is None or share is None or upper is None:
         return Verdict(NOT_CHECKABLE, answer, f"{ours}, and no exchange that reports fully bounds it from above")
-    most = (
-        f"the exchanges that report fully had {quantity(answer.fully_reported, claim.unit)} on "
-        f"{100 * answer.full_reporting_ratio:.0f} % of the watched open interest: scaled to all of it and times {TIMES} "
-        f"that is {quantity(answer.upper_bound, claim.unit)}"
+    bounded = (
+        f"{ours}; the exchanges that report fully had {quantity(fully, claim.unit)} on {100 * share:.0f} % of the "
+        f"watched open interest: scaled to all of it and times {TIMES} that is {quantity(upper, claim.unit)}"
     )
-    if low > answer.upper_bound:
-        return Verdict(CONTRADICTED, answer, f"{ours}; {most}, below the claim")
-    return Verdict(NOT_CHECKABLE, answer, f"{ours}; {most}, so the claim can't be refuted")
+    if low > upper:
+        return Verdict(CONTRADICTED, answer, f"{bounded}, below the claim")
+    return Verdict(NOT_CHECKABLE, answer, f"{bounded}, so the claim can't be refuted")
 
 
 def settled(verdicts: Sequence[Verdict]) -> Verdict:

@@ -1,4 +1,4 @@
-"""A small warehouse to check claims against: BTC and ALL at three hours, holders and context where they are asked for."""
+"""A small warehouse to check claims against: BTC and ALL at a few hours, with holders and context where asked for."""
 
 from datetime import UTC, datetime
 

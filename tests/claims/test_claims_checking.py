@@ -32,13 +32,14 @@ def test_a_sum_is_compared_as_reported(check):
 
 
 def test_a_sum_is_bounded_by_those_that_report_fully(check):
-    """Gate reports 24 h x 3 M on half of the open interest: 3 x 144 M = 432 M at most; the five hours before don't count."""
+    """Gate reports 24 h x 3 M on half of the open interest: 3 x 144 M = 432 M at most; earlier hours don't count."""
     both = {"metric": "liquidations", "value": "500"}
     (beyond,) = check(row(**both))
     assert beyond["verdict"] == "contradicted"
     assert "72 million USD on 50 %" in beyond["reason"]
     assert "432 million USD, below the claim" in beyond["reason"]
     assert check(row(**both | {"value": "400"}))[0]["verdict"] == "not_checkable"
+    assert check(row(**both | {"value": "400e6", "unit": "usd"}))[0]["verdict"] == "not_checkable"
     assert check(row(**both | {"value": "300"}))[0]["verdict"] == "contradicted"
     nobody = [
         "update liquidations_hourly set is_lower_bound = true",
@@ -119,6 +120,12 @@ def test_a_fall_is_told_with_its_peak_and_panel(check):
     (told,) = check(fall, more=["update market_hourly set open_interest_observed_ratio = 1"])
     assert told["verdict"] == "contradicted"
     assert "highest so far at 2025-10-07 07:00 UTC, panel of 2 contracts on gate, okx" in told["reason"]
+
+
+def test_what_floating_point_adds_decides_nothing(check):
+    """-0.0137 is -1.3699999999999999 %."""
+    fall = row(metric="price_change", unit="percent", value="-1.37", relation="at_most", tolerance="0")
+    assert check(fall)[0]["verdict"] == "supported"
 
 
 def test_a_change_is_as_observed_as_its_lesser_end(check):

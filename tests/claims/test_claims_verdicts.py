@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from orchestration.claims.stated import RELATIONS, Claim
 from orchestration.claims.verdicts import Answer, Verdict, implied_base, intervals, judged, quantity, settled
 
-NOW = datetime(2026, 2, 12)
+NOW = datetime(2026, 2, 12, tzinfo=UTC)
 HELD = [(NOW - timedelta(days=9), NOW - timedelta(days=8))]
 
 
 def claim(value=26.0, relation="equals", tolerance=0.26, **changes) -> Claim:
     stated = {
         "claim": "a", "source": "", "pair": None, "metric": "liquidations", "scope": "ALL", "window": "24h",
-        "unit": "billion_usd", "rounding": 0.5, "as_of": NOW.replace(tzinfo=UTC),
+        "unit": "billion_usd", "rounding": 0.5, "as_of": NOW,
     }  # fmt: skip
     return Claim(**(stated | changes), value=value, relation=relation, tolerance=tolerance)
 
@@ -64,7 +64,7 @@ def test_reasons_say_what_a_verdict_rests_on():
     assert "96.97 billion USD" in told
     stale = judged(claim(), answer(4.3, held=[*HELD, (NOW - timedelta(days=2), NOW - timedelta(days=1))]))
     assert "2026-02-03 00:00 to 2026-02-04 00:00 UTC, 2026-02-10 00:00 to 2026-02-11 00:00 UTC" in stale.reason
-    assert stale.implied_as_of == datetime(2026, 2, 11)
+    assert stale.implied_as_of == NOW - timedelta(days=1)
     assert judged(claim(), answer(None, why="timeout")).reason == "timeout"
 
 
