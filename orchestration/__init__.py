@@ -12,6 +12,7 @@ The rooms of this house, in the order in which a figure walks through them:
 - `ingest`        from an answer, or a file, to raw facts and a receipt
 - `manifest`      dbt's manifest, from which Dagster learns the models
 - `score`         panels, ranks and what they add up to: frames in and frames out
+- `claims`        figures that others have stated, and the verdict on each
 - `expectations`  the Great Expectations suite of the gate
 - `brief`         what people read: figures, coverage, charts and page
 - `sandbox`       a local exchange that speaks the real ones' wire formats

@@ -29,7 +29,7 @@ FLOORS = (  # a module may import what lies on a lower floor, and its own room
         "sandbox",
     },
     {"lake"},
-    {"listing"},
+    {"listing", "claims"},
     {"ingest", "brief"},
     {"defs"},
     {"definitions"},

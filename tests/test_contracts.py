@@ -34,7 +34,7 @@ def test_contract_is_valid_odcs(file: Path):
 
 
 def test_every_raw_dataset_and_published_frame_has_a_contract():
-    published = {"market_stress", "score_without", "stabilisation"}
+    published = {"claim_checks", "market_stress", "score_without", "stabilisation"}
     assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | published == {file.stem for file in FILES}
 
 

@@ -20,7 +20,11 @@ PAPERS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 EXCHANGES, GUIDE = ((ROOT / "docs" / name).read_text() for name in ("exchanges.md", "adding-an-exchange.md"))
 GRAINS = "hourly|daily|weekly|monthly"
 INSIDE = {path.stem for path in (ROOT / "dbt_project").rglob("*.sql")}
-MARTS = {path.stem for path in (ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")} | {"market_stress"}
+MARTS = (
+    {path.stem for path in (ROOT / "dbt_project" / "models" / "marts").rglob("*.sql")}
+    | {"market_stress"}
+    | {"claim_checks"}
+)
 TOP_LEVEL = "orchestration|dbt_project|data_contracts|tests|docs"
 
 papers = pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)

@@ -6,6 +6,7 @@ them:
 - `query`      values as SQL, answers as Python and JSON have them
 - `measures`   which figures there are, and how each is asked of the warehouse
 - `coverage`   how much was observed, what wasn't, and why
+- `claims`     what others have stated, and the verdict on each
 - `origins`    whether a tape stood in for an exchange
 - `figures`    each figure's value, completeness and reason
 - `words`      how a figure, a share or a moment reads
@@ -26,8 +27,9 @@ def write_brief(warehouse: Path, folder: Path, *, written_at: datetime) -> dict:
 
     The brief is as of the latest hour of `market_hourly`; `written_at` (aware) only tells how late that is. `figures`
     are {name, asset, label, value, unit, as_of, completeness, reason, table, query}: `query` gives `value` again
-    through `market-stress sql`, and a figure without data has value None and a reason. `mark` and `origins` say what of
-    it is no fact. Raises FileNotFoundError without a warehouse, ValueError if an earlier version published it.
+    through `market-stress sql`, and a figure without data has value None and a reason. `claims` are the rows of
+    `claim_checks`. `mark` and `origins` say what of it is no fact. Raises FileNotFoundError without a warehouse,
+    ValueError if an earlier version published it.
     """
     from orchestration.brief import document
 

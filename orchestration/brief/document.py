@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.brief import coverage, figures
+from orchestration.brief import claims, coverage, figures
 from orchestration.brief.charts import CHARTS
 from orchestration.brief.drawing import IMAGE_COLOURS, PAGE_COLOURS, Canvas
 from orchestration.brief.measures import ALL, COVERAGE_HOURS
@@ -71,6 +71,7 @@ def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime) -> 
         "lead_asset": _lead_asset(known.rows) if known.rows else None,
         "warnings": [],
         "figures": figures.figures(connection, known),
+        "claims": claims.checked(connection),
         "coverage": {
             "start_at": iso(until - timedelta(hours=COVERAGE_HOURS)),
             "end_at": iso(until),

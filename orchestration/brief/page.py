@@ -4,6 +4,7 @@ What a figure says is `words`' matter; here nothing is asked of the warehouse an
 """
 
 from orchestration import score
+from orchestration.brief.claims import RELATIONS, amount, claimed
 from orchestration.brief.coverage import DATASET_WORDS
 from orchestration.brief.drawing import COLOURS
 from orchestration.brief.measures import ALL, MEASURES
@@ -57,7 +58,7 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"shown": figure_text, "cell": cell_text, "share": share_text, "moment": moment_text}
-    environment.filters["unbroken"] = unbroken
+    environment.filters |= {"unbroken": unbroken, "claimed": claimed, "quantity": amount}
     return environment.get_template("brief.html.j2").render(
         brief=brief,
         figures=Figures(brief),
@@ -71,6 +72,7 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
         about_charts=ABOUT_CHARTS,
         matrix=_matrix(brief),
         dataset_words=DATASET_WORDS,
+        relations=RELATIONS,
         colours=COLOURS,
         summary=summary(brief),
     )

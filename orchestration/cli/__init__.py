@@ -27,6 +27,7 @@ for command in (
     looks.report,
     looks.status,
     looks.sql,
+    looks.claims,
     servers.sandbox,
 ):
     app.command()(command)

@@ -1,7 +1,8 @@
-"""Commands that only read what is published and change no figure: status, sql, report."""
+"""Commands that only read what is published and change no figure: status, sql, claims, report."""
 
 import csv
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,6 +77,55 @@ def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None
         )
     if any("not_published" in row["hours"] for row in coverage):
         say("not published: asked for since the last `market-stress refresh`.")
+
+
+def claims(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE.csv]", help="A list of claims; without one, those of the warehouse.")
+    ] = None,
+) -> None:
+    """Check figures that others have stated against the published warehouse.
+
+    The columns of a list are claim, pair, metric, scope, window, unit, relation, value, tolerance, as_of and source.
+
+    Example: market-stress claims my_claims.csv
+    """
+    settings = Settings.from_environment()
+    from orchestration.brief import origin_mark
+    from orchestration.claims import check, published, read, scopes
+    from orchestration.lake.publish import read_only
+
+    with read_only(settings.home) as warehouse:
+        checks = published(warehouse) if file is None else check(warehouse, read(file, scopes(warehouse)))
+    if mark := origin_mark(settings.home / "warehouse.duckdb"):
+        say("no verdict rests on facts alone", f"{mark}:")
+    for row in checks.astype(object).where(checks.notna(), None).to_dict("records"):
+        _print_check(row)
+    counts = checks["verdict"].value_counts()
+    say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+
+
+def _print_check(row: dict) -> None:
+    from orchestration.brief.words import moment_text, share_text
+    from orchestration.claims.verdicts import quantity
+
+    ours = "no figure" if row["figure"] is None else quantity(row["figure"], row["unit"])
+    if row["observed_ratio"] is not None:
+        ours += f", observed {share_text(row['observed_ratio'])}" + (", lower bound" if row["is_lower_bound"] else "")
+    value, tolerance = (quantity(row[name], row["unit"]) for name in ("value", "tolerance"))
+    say(row["verdict"], row["claim"])
+    for name, text in (
+        ("claimed", f"{row['metric']}, {row['scope']}, {row['window']}: {row['relation']} {value}"),
+        ("tolerance", tolerance),
+        ("as of", moment_text(str(row["as_of"]))),
+        ("ours", ours),
+        ("reason", row["reason"]),
+        ("implied as-of", row["implied_as_of"] and moment_text(str(row["implied_as_of"]))),
+        ("source", row["source"]),
+        ("query", row["query"]),
+    ):
+        if text:
+            say(f"  {name:<13}  {text}")
 
 
 def sql(

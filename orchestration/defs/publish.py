@@ -27,7 +27,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
     Refuses while the gate is closed; the last good warehouse then stays in place.
     """
-    from orchestration import contracts, score
+    from orchestration import claims, contracts, score
     from orchestration.lake.files import connect
     from orchestration.lake.publish import copied_build, has_pending_changes, publish
     from orchestration.score.stabilisation import stabilisation
@@ -52,6 +52,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             liquidations = build.execute(
                 "select hour_at, exchange, asset, total_usd, is_observed from liquidations_hourly"
             ).df()
+            checks = claims.check(build, claims.seeded(build))
         scores = score.market_stress(of_prices, instruments, universe.score.warm_up_days)
         tables = {
             "market_stress": scores,
@@ -59,6 +60,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "stabilisation": stabilisation(
                 prices, liquidations, instruments, universe.support_levels, universe.stabilisation
             ),
+            "claim_checks": checks,
         }
         for name, rows in tables.items():
             contracts.check_published(name, rows)
@@ -69,6 +71,7 @@ def market_stress(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "dagster/column_schema": _column_schema(),
             "warehouse": dg.MetadataValue.path(str(warehouse)),
             "chart": _chart(settings, "score"),
+            "claims": dg.MetadataValue.json(checks["verdict"].value_counts().to_dict()),
         }
     )
 

@@ -102,7 +102,9 @@ def _add(connection: "duckdb.DuckDBPyConnection", name: str, rows: "pd.DataFrame
 
     terms = contracts.contract(name)
     connection.register("rows", rows)
-    columns = ", ".join(f"cast({its['name']} as {its['physicalType']}) as {its['name']}" for its in terms.properties)
+    columns = ", ".join(
+        f'cast("{its["name"]}" as {its["physicalType"]}) as "{its["name"]}"' for its in terms.properties
+    )
     connection.execute(f'create table "{name}" as select {columns} from rows')
     connection.unregister("rows")
     _comment(connection, "table", f'"{name}"', terms.description)
