@@ -1,0 +1,152 @@
+"""The frozen panel: the instruments that were observed throughout, and the figures that they alone give.
+
+Here belongs who is a member, and the frames that the score takes, of all members, without an exchange, or thinned. The
+measures of prices are taken anew from the members' bars: those of the warehouse rest on whoever was there.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from orchestration.evaluation.events import WINDOW_HOURS
+from orchestration.evaluation.facts import KEYS, Facts
+
+OBSERVED_THROUGHOUT_RATIO = 0.99
+ALL = "ALL"
+LONG_WINDOW_HOURS, FEWEST_RETURNS, LEAST_RATIO = 28 * 24, 23, 0.9  # as the measures of docs/method.md have them
+FIGURES = {  # dataset: the figure that says whether it was observed, and all that rests on it
+    "liquidations": ["long_usd", "completeness", "epoch_at"],
+    "open_interest": [
+        *("open_interest_usd", "open_interest_24h_ago_usd", "closed_24h_usd", "closed_28d_usd", "start_28d_usd"),
+    ],
+    "funding_rates": ["funding_rate_annualised"],
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """`instruments` and `of_prices` are what `score.market_stress` takes; `close` and `low` of hour and asset.
+
+    `members` says of each instrument and dataset what share of the dataset's hours it was observed in.
+    """
+
+    hours: pd.DatetimeIndex
+    assets: list[str]
+    instruments: pd.DataFrame
+    bars: pd.DataFrame
+    of_prices: pd.DataFrame
+    close: np.ndarray
+    low: np.ndarray
+    members: pd.DataFrame
+
+
+def frozen(facts: Facts) -> Panel:
+    """The panel of the instruments observed throughout: in 99 % of the hours from the first that any instrument has of
+    the dataset to the last hour of all. Members are chosen by dataset; without a dataset an instrument brings nothing
+    to what rests on it. Raises ValueError where nobody's prices were observed throughout.
+    """
+    last = facts.instruments["as_of"].max()
+    observed = {name: facts.instruments[facts.instruments[its[0]].notna()] for name, its in FIGURES.items()}
+    observed["candles"] = facts.bars[facts.bars["as_of"] <= last]
+    members = pd.concat([_observed_ratios(frame, last).assign(dataset=name) for name, frame in observed.items()])
+    members = members[["instrument", "dataset", "observed_ratio"]].sort_values(["instrument", "dataset"], ignore_index=True)
+    members["is_member"] = members["observed_ratio"] >= OBSERVED_THROUGHOUT_RATIO
+    instruments = facts.instruments.copy()
+    for name, figures in FIGURES.items():
+        instruments.loc[~instruments["instrument"].isin(_of(members, name)), figures] = None
+    bars = observed["candles"]
+    bars = bars[bars["instrument"].isin(_of(members, "candles"))]
+    instruments["is_price_observed"] &= instruments["instrument"].isin(_of(members, "candles"))
+    if bars.empty:
+        raise ValueError("nobody's prices were observed throughout, so there is no panel to evaluate the score on")
+    return _made(instruments, bars, members)
+
+
+def without(panel: Panel, exchange: str) -> Panel | None:
+    """The panel less an exchange; None where nobody's prices are left."""
+    others = [frame[_exchange(frame) != exchange] for frame in (panel.instruments, panel.bars)]
+    return None if others[1].empty else _made(*others, panel.members)
+
+
+def thinned(panel: Panel, kept: pd.DataFrame, exchange: str) -> Panel:
+    """The panel as if the exchange pushed one liquidation a symbol and second, the largest (Binance's documented rule).
+
+    Only what is made of single events can be thinned; an exchange's own totals can't.
+    """
+    frame = panel.instruments.merge(kept, on=KEYS, how="left")
+    is_thin = (_exchange(frame) == exchange) & (frame["completeness"] == "complete")
+    ratio = frame["kept_ratio"].where(is_thin).fillna(1.0)
+    return replace(panel, instruments=frame.assign(long_usd=frame["long_usd"] * ratio).drop(columns="kept_ratio"))
+
+
+def exchanges(panel: Panel) -> list[str]:
+    """Those that have a member, by name."""
+    return sorted(_exchange(panel.members[panel.members["is_member"]]).unique())
+
+
+def _exchange(frame: pd.DataFrame) -> pd.Series:
+    return frame["instrument"].str.partition(":")[0]
+
+
+def _of(members: pd.DataFrame, dataset: str) -> pd.Series:
+    return members.loc[(members["dataset"] == dataset) & members["is_member"], "instrument"]
+
+
+def _observed_ratios(observed: pd.DataFrame, last: pd.Timestamp) -> pd.DataFrame:
+    """Of every instrument the share of hours from the first of all to the last that it has."""
+    hours = (last - observed["as_of"].min()) // pd.Timedelta(hours=1) + 1 if len(observed) else 1
+    return (observed.groupby("instrument").size() / hours).rename("observed_ratio").reset_index()
+
+
+def _made(instruments: pd.DataFrame, bars: pd.DataFrame, members: pd.DataFrame) -> Panel:
+    hours = pd.date_range(instruments["as_of"].min(), instruments["as_of"].max(), freq="h")
+    assets = sorted(bars["asset"].unique())
+    close, low = (
+        bars.pivot_table(index="as_of", columns="asset", values=name, aggfunc="median").reindex(hours)[assets].to_numpy()
+        for name in ("close", "low")
+    )
+    of_prices = prices_of(instruments, bars, hours, assets)
+    return Panel(hours, assets, instruments, bars, of_prices, close, low, members)
+
+
+def prices_of(
+    instruments: pd.DataFrame, bars: pd.DataFrame, hours: pd.DatetimeIndex, assets: list[str]
+) -> pd.DataFrame:
+    """`stress_measures_hourly` of these instruments, as docs/method.md defines it, from the second hour on.
+
+    A return is the median of each instrument's own, that of ALL the assets' weighted by open interest at its start.
+    """
+    names = sorted(bars["instrument"].unique())
+    asset_of = bars.drop_duplicates("instrument").set_index("instrument")["asset"].reindex(names)
+    close = bars.pivot(index="as_of", columns="instrument", values="close").reindex(hours)[names]
+    open_interest = instruments.pivot_table(
+        index="as_of", columns="asset", values="open_interest_usd", aggfunc="sum", min_count=1, dropna=False
+    ).reindex(index=hours, columns=assets)
+
+    def of_assets(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.T.groupby(asset_of).median().T.reindex(columns=assets)
+
+    def of_all(returns: pd.DataFrame, weight: pd.DataFrame) -> pd.Series:
+        known = weight.where(returns.notna()).sum(axis=1, min_count=1)
+        return (returns * weight).sum(axis=1, min_count=1) / known.where(known > 0)
+
+    returns = of_assets(close / close.shift(WINDOW_HOURS) - 1)
+    returns[ALL] = of_all(returns, open_interest.shift(WINDOW_HOURS))
+    hourly = of_assets(np.log(close / close.shift(1)))
+    hourly[ALL] = np.log(of_all(np.exp(hourly), open_interest.shift(1)))
+    level = of_assets(close)
+    level[ALL] = np.exp(hourly[ALL].fillna(0).cumsum()).where(hourly[ALL].notna())
+    peak = level.rolling(LONG_WINDOW_HOURS, min_periods=int(np.ceil(LEAST_RATIO * LONG_WINDOW_HOURS))).max()
+    squared = (hourly**2).rolling(WINDOW_HOURS, min_periods=FEWEST_RETURNS)
+    measures = {
+        "downside_24h_ratio": -returns,
+        "downside_28d_ratio": 1 - level / peak,
+        "volatility_24h": np.sqrt(squared.apply(np.nansum, raw=True)),  # added up afresh: a running sum drifts
+        "open_interest_share": open_interest.div(open_interest.sum(axis=1, min_count=1), axis=0),
+    }
+    stacked = [
+        frame.reindex(columns=[*assets, ALL]).iloc[1:].rename_axis(index="as_of", columns="asset").stack(future_stack=True)
+        for frame in measures.values()
+    ]
+    return pd.concat(stacked, axis=1, keys=list(measures)).reset_index()
