@@ -14,6 +14,7 @@ The rooms of this house, in the order in which a figure walks through them:
 - `score`         panels, ranks and what they add up to: frames in and frames out
 - `expectations`  the Great Expectations suite of the gate
 - `brief`         what people read: figures, coverage, charts and page
+- `evaluation`    how the score behaved around falls of the market, and what that can't show
 - `sandbox`       a local exchange that speaks the real ones' wire formats
 - `defs`          Dagster, and the only place besides `definitions` that knows it; `forking` what its steps need loaded
 - `cli`           `market-stress`, a thin front over the same Dagster jobs

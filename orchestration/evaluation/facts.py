@@ -114,18 +114,26 @@ def _views(lake: "duckdb.DuckDBPyConnection", home: Path) -> None:
                 f"where revision = 0 and ({key}) in (select ({key}) from {dataset} where revision > 0) "
                 f"qualify row_number() over (partition by {key} order by superseded_at) = 1"
             )
-        lake.execute(f"create table first_{dataset} as {replaced}")
+        differs = " or ".join(f"old.{name} is distinct from new.{name}" for name in contract(dataset).measures)
+        lake.execute(f"create table replaced_{dataset} as {replaced}")
         lake.execute(
-            f"create table later_{dataset} as select * from {dataset} where ({key}) in (select ({key}) from first_{dataset})"
+            f"create table first_{dataset} as select old.* from replaced_{dataset} as old "
+            f"join (from {dataset} where revision > 0) as new using ({key}) where {differs}"
+        )
+        lake.execute(
+            f"create table later_{dataset} as from {dataset} where ({key}) in (select ({key}) from first_{dataset})"
         )
 
 
 def _revisions(lake: "duckdb.DuckDBPyConnection") -> list[dict]:
+    """An event that only became another feed's was not revised."""
     rows = []
     for dataset in DATASETS:
+        first = f"select count(*) from first_{dataset}"
         counted = lake.execute(
-            f"select count(*), count(*) filter (revision > 0), (select count(*) from first_{dataset}), count(*) "
-            f"filter (ingested_at > {contract(dataset).time} + interval {BACKFILLED_AFTER_HOURS} hour) from {dataset}"
+            f"select count(*), count(*) filter (revision > 0) - (select count(*) from replaced_{dataset}) + ({first}), "
+            f"({first}), count(*) filter (ingested_at > {contract(dataset).time} + interval {BACKFILLED_AFTER_HOURS} hour)"
+            f" from {dataset}"
         )
         names = ("rows", "revised", "first_revision_kept", "backfilled")
         rows.append({"dataset": dataset} | dict(zip(names, only_row(counted), strict=True)))

@@ -16,15 +16,15 @@ LEADS = {-24: "the same 24 h", 0: "the next 24 h", 24: "the 24 h after a day", 7
 
 def opening(card: dict) -> list[str]:
     """The first lines: baselines that win, what the card can't show (or what it rests on), and what isn't counted."""
-    counts = card["counts"]
     sentences = wins(card)
-    if any(scope["from_ten_real_events"] for scope in card["scopes"]):
-        events = f"{counted(counts['real_events'], 'real event')} on {_exchanges(card)}"
-        first = "no baseline beats the score on these hours, " if not sentences else ""
+    compared = [scope["asset"] for scope in card["scopes"] if scope["from_ten_real_events"]]
+    if compared:
+        rests_on = f"{counted(card['counts']['real_events'], 'real event')} on {_exchanges(card)}{_when(card)}"
+        found = "" if sentences else f"no baseline beats the score of {joined(compared)}; "
         sentences.append(
-            f"{events}: {first}and the intervals say how little is certain; they hold for these markets and years."
-            .replace(": and", ": the differences are measured, and")
-        )  # fmt: skip
+            f"{rests_on}: {found}how sure each figure is, its interval says, and none of them holds for other markets "
+            "or years."
+        )
     else:
         sentences.append(_cannot_show(card))
     return [_capital(sentence) for sentence in [*sentences, *_not_counted(card)]]
