@@ -1,8 +1,8 @@
 """`market-stress`: a thin front over the same Dagster jobs, plus read-only looks at what they made.
 
 Here belong parsing and printing: `arguments` reads what people type, `terminal` prints, and the commands stand in
-`jobs` (what changes a home), `looks` (what only reads it), `evaluate`, `servers` and `demo`. What a command does lives in
-`defs.launch` and the plain modules, which are imported when it is called: no command waits for what another one needs.
+`jobs` (what changes a home), `looks` (what only reads it), `evaluate`, `servers` and `demo`. What a command does lives
+in `defs.launch` and the plain modules, which are imported when it is called: no command waits for what another needs.
 """
 
 import sys

@@ -19,7 +19,12 @@ from pathlib import Path
 
 
 def write_card(
-    home: Path, folder: Path, *, warm_up_days: int, written_at: datetime, show: Callable[[str], None] = lambda step: None
+    home: Path,
+    folder: Path,
+    *,
+    warm_up_days: int,
+    written_at: datetime,
+    show: Callable[[str], None] = lambda step: None,
 ) -> dict:
     """Writes `card.html` and `card.json` to `folder`, each replaced atomically, and returns the card.
 
@@ -37,7 +42,11 @@ def write_card(
         raise ValueError(f"{folder} is no folder: name one that the card can be written into")
     show("facts")
     made = card.contents(facts.read(home), warm_up_days, written_at, show)
-    told = {"title": "Evaluation card of the stress score", "mark": sentences.mark(made), "opening": sentences.opening(made)}
+    told = {
+        "title": "Evaluation card of the stress score",
+        "mark": sentences.mark(made),
+        "opening": sentences.opening(made),
+    }
     made = told | made
     show("page")
     shown = page(made)

@@ -181,6 +181,8 @@ def _event(
     touched = slice(max(event.first - WINDOW_HOURS, 0), event.last + 1)
     span = frozen.hours[touched]
     its = origins[(origins["first_at"] <= span[-1]) & (origins["last_at"] >= span[0])]
+    peaking = {"score": scores["score"], "score_low": scores["score_low"], "without_overlap": beside["without_overlap"]}
+    peaking |= {name: beside[name] for name in lines.BASELINES}
     hours = []
     for at in range(first, last + 1):
         row = scores.iloc[at]
@@ -202,11 +204,7 @@ def _event(
         "origins": sorted(its["origin"].unique()),
         "is_real": not simulated[touched].any(),
         "is_scored": bool(is_scored[touched].any()),
-        "peaks": {
-            name: sensitivity.peak(line, event)
-            for name, line in {"score": scores["score"].to_numpy(), "score_low": scores["score_low"].to_numpy(),
-                               **{name: beside[name].to_numpy() for name in (*lines.BASELINES, "without_overlap")}}.items()
-        },
+        "peaks": {name: sensitivity.peak(line.to_numpy(dtype="float64"), event) for name, line in peaking.items()},
         "hours": hours if is_scored[touched].any() else [],
     }  # fmt: skip
 
@@ -255,11 +253,12 @@ def _level(values: np.ndarray, hours: int) -> float:
 
 
 def _redundancy(scores: pd.DataFrame) -> dict:
-    """Spearman's rank correlation of the parts' ranks, over the hours in which both of a pair have one."""
-    ranks = scores[[f"{part}_rank" for part in lines.PARTS]].set_axis(lines.PARTS, axis=1)
+    """Spearman's rank correlation of the parts' ranks, over the scored hours in which both of a pair have one."""
+    ranks = scores.loc[scores["score"].notna(), [f"{part}_rank" for part in lines.PARTS]].set_axis(lines.PARTS, axis=1)
     return {
         "parts": lines.PARTS,
-        "hours": int(ranks.notna().any(axis=1).sum()),
+        "never_ranked": [part for part in lines.PARTS if len(ranks) and ranks[part].isna().all()],
+        "hours": len(ranks),
         "correlations": ranks.corr(method="spearman", min_periods=2).to_numpy().tolist(),
     }
 
@@ -276,9 +275,14 @@ def _regimes(scores: pd.DataFrame) -> dict:
 
 
 def _discrimination(
-    scope: Scope, scores: pd.DataFrame, beside: pd.DataFrame, simulated: np.ndarray, counted: list[Event], real: list[bool]
+    scope: Scope,
+    scores: pd.DataFrame,
+    beside: pd.DataFrame,
+    simulated: np.ndarray,
+    counted: list[Event],
+    real: list[bool],
 ) -> list[dict] | None:
-    """By lead: every line on the real hours, the parts left out one at a time, and the cut-offs; None below ten events."""
+    """By lead: lines on the real hours, parts left out one at a time, and the cut-offs; None below ten real events."""
     of_real = [event for event, is_real in zip(counted, real, strict=True) if is_real]
     if len(of_real) < FEWEST_REAL_EVENTS:
         return None

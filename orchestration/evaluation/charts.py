@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 HEIGHT, FALL_HEIGHT = 170, 70
 SCORE = "score"
-DRAWN = {SCORE: SCORE, "volatility": BASELINES["volatility"], "reported_liquidations": BASELINES["reported_liquidations"]}
+DRAWN = {
+    SCORE: SCORE,
+    "volatility": BASELINES["volatility"],
+    "reported_liquidations": BASELINES["reported_liquidations"],
+}
 COLOURS = {SCORE: "ink", "volatility": "volatility", "reported_liquidations": "long"}
 
 
@@ -24,9 +28,12 @@ def event_chart(event: dict, asset: str, mark: str, name: str) -> dict[str, str]
     import altair as alt
     import pandas as pd
 
-    hours = pd.DataFrame(event["hours"]).astype({line: "float64" for line in (*DRAWN, "score_low", "score_high", "below_24h_ratio")})
-    x = alt.X("hours_from_start:Q", title="hours from the event's first", scale=alt.Scale(nice=False))
-    bare = alt.X("hours_from_start:Q", title=None, scale=alt.Scale(nice=False), axis=alt.Axis(labels=False, ticks=False, grid=False))
+    figures = (*DRAWN, "score_low", "score_high", "below_24h_ratio")
+    hours = pd.DataFrame(event["hours"]).astype(dict.fromkeys(figures, "float64"))
+    days = alt.Axis(values=list(range(-24, len(hours), 12)), grid=False)
+    x = alt.X("hours_from_start:Q", title="hours from the event's first", scale=alt.Scale(nice=False), axis=days)
+    none = alt.Axis(labels=False, ticks=False, grid=False)
+    bare = alt.X("hours_from_start:Q", title=None, scale=alt.Scale(nice=False), axis=none)
     points = alt.Scale(domain=[0, 100], nice=False)
     axis = alt.Axis(values=[*REGIMES.values(), 100])
     bands = pd.DataFrame({"regime": list(REGIMES), "low": list(REGIMES.values())})
@@ -50,11 +57,11 @@ def event_chart(event: dict, asset: str, mark: str, name: str) -> dict[str, str]
     ).resolve_scale(color="independent").properties(height=HEIGHT)  # fmt: skip
     hours["percent"] = 100 * hours["below_24h_ratio"].clip(upper=0)
     lower = alt.Chart(hours[["hours_from_start", "percent"]]).mark_area(color=PAGE_COLOURS["long"], opacity=0.7).encode(
-        x, y=alt.Y("percent:Q", title="%, below", axis=alt.Axis(tickCount=3))
+        x, y=alt.Y("percent:Q", title="% below", axis=alt.Axis(tickCount=3))
     ).properties(height=FALL_HEIGHT)  # fmt: skip
     title = f"{asset}, from {event['began_at'][:16].replace('T', ' ')} UTC"
     whole: altair.VConcatChart = alt.vconcat(
-        upper, lower, spacing=8, bounds="flush",
+        upper, lower, spacing=18, bounds="flush",
         title=alt.TitleParams(f"{mark} \u00b7 {title}" if mark else title, anchor="start"),
     ).resolve_scale(color="independent")  # fmt: skip
     return svgs(whole, name, PAGE_COLOURS)

@@ -6,6 +6,7 @@ is a matrix of weights, for which no library computes these two figures at once.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def average_precision(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
 
 def event_blocks(hours: int, spans: list[tuple[int, int]]) -> np.ndarray:
     """A number for every hour: the stretches of time are cut halfway between one event and the next."""
-    cuts = [(last + first) // 2 + 1 for (_, last), (first, _) in zip(spans, spans[1:], strict=False)]
+    cuts = [(last + first) // 2 + 1 for (_, last), (first, _) in pairwise(spans)]
     return np.searchsorted(np.array(cuts, dtype="int64"), np.arange(hours), side="right")
 
 

@@ -83,12 +83,14 @@ def _check(home: Path, warehouse: "duckdb.DuckDBPyConnection", build: "duckdb.Du
     if only_row(warehouse.execute(query)) != only_row(build.execute(query)):
         raise ValueError(f"{home}: build.duckdb is not what was published: run `market-stress refresh`")
     built_at = (home / "build.duckdb").stat().st_mtime
-    if any(file.stat().st_mtime > built_at for file in (home / "raw" / "superseded").rglob("*.parquet") if file.is_file()):
+    if any(
+        file.stat().st_mtime > built_at for file in (home / "raw" / "superseded").rglob("*.parquet") if file.is_file()
+    ):
         raise ValueError(f"{home}: raw facts were revised since the last refresh: run `market-stress refresh`")
 
 
 def _fear_and_greed(warehouse: "duckdb.DuckDBPyConnection") -> pd.DataFrame:
-    """known_at and value, where the warehouse has a table of context; a value that nobody dated counts from its day's end."""
+    """known_at and value in order of time, where the warehouse has a table of context; else no row."""
     known = "select known_at, value from context_daily where series = 'fear_and_greed' and value is not null"
     has_context = warehouse.execute("from duckdb_tables() where table_name = 'context_daily'").fetchone()
     if not has_context:
@@ -129,11 +131,11 @@ def _revisions(lake: "duckdb.DuckDBPyConnection") -> list[dict]:
     """An event that only became another feed's was not revised."""
     rows = []
     for dataset in DATASETS:
-        first = f"select count(*) from first_{dataset}"
+        first = f"(select count(*) from first_{dataset})"
+        late = f"ingested_at > {contract(dataset).time} + interval {BACKFILLED_AFTER_HOURS} hour"
         counted = lake.execute(
-            f"select count(*), count(*) filter (revision > 0) - (select count(*) from replaced_{dataset}) + ({first}), "
-            f"({first}), count(*) filter (ingested_at > {contract(dataset).time} + interval {BACKFILLED_AFTER_HOURS} hour)"
-            f" from {dataset}"
+            f"select count(*), count(*) filter (revision > 0) - (select count(*) from replaced_{dataset}) + {first}, "
+            f"{first}, count(*) filter ({late}) from {dataset}"
         )
         names = ("rows", "revised", "first_revision_kept", "backfilled")
         rows.append({"dataset": dataset} | dict(zip(names, only_row(counted), strict=True)))
@@ -176,10 +178,10 @@ from open_interest as current left join first_open_interest as first using (exch
 where current.instrument in (select instrument from first_open_interest)
 """
 FIRST_FUNDING = """
-select instrument, date_trunc('hour', settled_at + interval 30 minute) as settled_at, first_rate, rate,
-    lead(date_trunc('hour', settled_at + interval 30 minute)) over (partition by instrument order by settled_at) as until_at
+select *, lead(settled_at) over (partition by instrument order by settled_at) as until_at
 from (
-    select current.instrument, current.funded_at::timestamp as settled_at, first.rate as first_rate, current.rate
+    select current.instrument, first.rate as first_rate, current.rate,
+        date_trunc('hour', current.funded_at::timestamp + interval 30 minute) as settled_at
     from funding_rates as current left join first_funding_rates as first using (exchange, symbol, funded_at)
 )
 qualify first_rate is not null

@@ -31,7 +31,13 @@ def page(card: dict) -> str:
                 its = event_chart(event, scope["asset"], card["mark"], name)
                 drawings[name] = {layout: Markup(svg) for layout, svg in its.items()}
     made = environment("orchestration.evaluation")
-    made.filters |= {"points": _points, "signed": _signed, "usd": _usd, "percent": _percent, "counted": sentences.counted}
+    made.filters |= {
+        "points": _points,
+        "signed": _signed,
+        "usd": _usd,
+        "percent": _percent,
+        "counted": sentences.counted,
+    }
     return made.get_template("card.html.j2").render(
         card=card,
         colours=COLOURS,

@@ -50,7 +50,9 @@ def frozen(facts: Facts) -> Panel:
     observed = {name: facts.instruments[facts.instruments[its[0]].notna()] for name, its in FIGURES.items()}
     observed["candles"] = facts.bars[facts.bars["as_of"] <= last]
     members = pd.concat([_observed_ratios(frame, last).assign(dataset=name) for name, frame in observed.items()])
-    members = members[["instrument", "dataset", "observed_ratio"]].sort_values(["instrument", "dataset"], ignore_index=True)
+    members = members[["instrument", "dataset", "observed_ratio"]].sort_values(
+        ["instrument", "dataset"], ignore_index=True
+    )
     members["is_member"] = members["observed_ratio"] >= OBSERVED_THROUGHOUT_RATIO
     instruments = facts.instruments.copy()
     for name, figures in FIGURES.items():
@@ -65,8 +67,8 @@ def frozen(facts: Facts) -> Panel:
 
 def without(panel: Panel, exchange: str) -> Panel | None:
     """The panel less an exchange; None where nobody's prices are left."""
-    others = [frame[_exchange(frame) != exchange] for frame in (panel.instruments, panel.bars)]
-    return None if others[1].empty else _made(*others, panel.members)
+    instruments, bars = (frame[_exchange(frame) != exchange] for frame in (panel.instruments, panel.bars))
+    return None if bars.empty else _made(instruments, bars, panel.members)
 
 
 def thinned(panel: Panel, kept: pd.DataFrame, exchange: str) -> Panel:
@@ -103,7 +105,9 @@ def _made(instruments: pd.DataFrame, bars: pd.DataFrame, members: pd.DataFrame) 
     hours = pd.date_range(instruments["as_of"].min(), instruments["as_of"].max(), freq="h")
     assets = sorted(bars["asset"].unique())
     close, low = (
-        bars.pivot_table(index="as_of", columns="asset", values=name, aggfunc="median").reindex(hours)[assets].to_numpy()
+        bars.pivot_table(index="as_of", columns="asset", values=name, aggfunc="median")
+        .reindex(hours)[assets]
+        .to_numpy()
         for name in ("close", "low")
     )
     of_prices = prices_of(instruments, bars, hours, assets)
@@ -146,7 +150,10 @@ def prices_of(
         "open_interest_share": open_interest.div(open_interest.sum(axis=1, min_count=1), axis=0),
     }
     stacked = [
-        frame.reindex(columns=[*assets, ALL]).iloc[1:].rename_axis(index="as_of", columns="asset").stack(future_stack=True)
+        frame.reindex(columns=[*assets, ALL])
+        .iloc[1:]
+        .rename_axis(index="as_of", columns="asset")
+        .stack(future_stack=True)
         for frame in measures.values()
     ]
     return pd.concat(stacked, axis=1, keys=list(measures)).reset_index()

@@ -22,7 +22,7 @@ WARM_UP_DAYS = (14, 30, 90, 180, 365)
 
 @dataclass(frozen=True)
 class Variant:
-    """`kind` is weights, warm_up, exchange or thinning; `scores` by asset, None for weights; `note` says what it can't."""
+    """`kind` is weights, warm_up, exchange or thinning; `scores` by asset; `note` says what can't be varied, and why."""
 
     kind: str
     name: str
@@ -62,14 +62,18 @@ def _of_exchanges(panel: Panel, facts: Facts, warm_up_days: int, show: Callable[
             continue
         show(f"score with {exchange} thinned")
         thin = thinned(panel, kept, exchange)
-        share = thin.instruments.loc[is_its.to_numpy(), "long_usd"].sum() / panel.instruments.loc[is_its, "long_usd"].sum()
+        share = (
+            thin.instruments.loc[is_its.to_numpy(), "long_usd"].sum() / panel.instruments.loc[is_its, "long_usd"].sum()
+        )
         note = f"{share:.1%} of its longs in USD remain"
         yield Variant("thinning", name, scored(thin, warm_up_days), note=note)
 
 
 def compared(variant: Variant, base: pd.DataFrame, asset: str, of_events: list[Event]) -> dict:
-    """What a variant changes for an asset: {kind, variant, note, hours, hours_gained, largest_change, regime_differs_ratio,
-    at_events}, in the hours that both have a score for; `at_events` is the highest score around each event, or None.
+    """What a variant changes for an asset, in the hours that both have a score for.
+
+    {kind, variant, note, hours, hours_gained, largest_change, regime_differs_ratio, at_events}; `at_events` is the
+    highest score around each event, or None.
     """
     row: dict = {"kind": variant.kind, "variant": variant.name, "note": variant.note}
     if variant.weights:

@@ -40,7 +40,7 @@ def wins(card: dict) -> list[str]:
                 if row["line"] not in BASELINES or own is None:
                     continue
                 better = [
-                    f"{words} {row[figure]:.2f} against {own[figure]:.2f}{_between(row[f'{figure}_difference_interval'])}"
+                    f"{words} {row[figure]:.2f} against {own[figure]:.2f}{_between(row, figure)}"
                     for figure, words in (("auroc", "AUROC"), ("average_precision", "AUPRC"))
                     if row[f"{figure}_difference"] > 0
                 ]
@@ -50,7 +50,8 @@ def wins(card: dict) -> list[str]:
     return found
 
 
-def _between(interval: list[float] | None) -> str:
+def _between(row: dict, figure: str) -> str:
+    interval = row[f"{figure}_difference_interval"]
     return f" (difference {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
 
 
@@ -60,7 +61,9 @@ def _cannot_show(card: dict) -> str:
     parts = [f"{counted(real, 'real event')} on {_exchanges(card)}{_when(card)}" if real else "no real event"]
     tapes = [its["origin"].partition(":")[2] for its in card["origins"] if its["origin"].startswith("simulated")]
     if tapes:
-        said = f"a simulation we wrote ({joined(tapes)})" if len(tapes) == 1 else f"simulations we wrote ({joined(tapes)})"
+        said = (
+            f"a simulation we wrote ({joined(tapes)})" if len(tapes) == 1 else f"simulations we wrote ({joined(tapes)})"
+        )
         parts.append(f"{said} with {counted(simulated, 'event')} of its own making")
     return f"{', and '.join(parts)}: this can't show whether the score beats volatility alone."
 
@@ -90,6 +93,17 @@ def _not_counted(card: dict) -> list[str]:
         sentences.append(f"{scored}, the first at {moment_text(counts['scored_since'])}.")
     else:
         sentences.append("no hour has a score of ALL on the frozen panel: nothing below speaks of the score of ALL.")
+    never: dict[tuple[str, ...], list[str]] = {}
+    for scope in card["scopes"]:
+        never.setdefault(tuple(scope["redundancy"]["never_ranked"]), []).append(scope["asset"])
+    for parts, assets in never.items():
+        if parts:
+            points = sum(card["parameters"]["weights"][part] for part in parts)
+            named = joined([part.replace("_", " ") for part in parts])
+            sentences.append(
+                f"{named} {'is' if len(parts) == 1 else 'are'} never ranked for {joined(assets)}: the score is a lower "
+                f"bound and can't exceed {100 - points:.0f}."
+            )
     before = counts["real_events_before_the_score"] + counts["simulated_events_before_the_score"]
     if before:
         sentences.append(
@@ -112,8 +126,8 @@ def revisions(card: dict) -> list[str]:
             kept = f"{its['first_revision_kept']:,} count with their first revision"
             revised += f" ({kept}" + (f", of {lost:,} it is no longer there" if lost else "") + ")"
         sentences.append(
-            f"{words}: {its['rows']:,} rows, {revised}, {its['backfilled']:,} came more than a day late and count as if "
-            "known at their hour"
+            f"{words}: {its['rows']:,} rows, {revised}, {its['backfilled']:,} came more than a day late and count as "
+            "if known at their hour"
         )
     return sentences
 
