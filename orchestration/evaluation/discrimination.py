@@ -18,7 +18,11 @@ AT_ONCE = 50  # draws, so that a long history doesn't fill the memory
 
 @dataclass(frozen=True)
 class Weighed:
-    """Positive and negative hours by block (rows) and distinct value of a line (columns, rising)."""
+    """Positive and negative hours by block (rows) and level of a line (columns, rising).
+
+    Levels are the values of positive hours, and what lies between two of them: no figure here tells values apart
+    between which no positive hour lies.
+    """
 
     positive: np.ndarray
     negative: np.ndarray
@@ -27,14 +31,17 @@ class Weighed:
 def weighed(values: np.ndarray, labels: np.ndarray, blocks: np.ndarray) -> Weighed:
     """Hours whose value and label are known, counted; `blocks` numbers every hour's block from 0 on."""
     is_known = ~np.isnan(values) & ~np.isnan(labels)
-    distinct, column = np.unique(values[is_known], return_inverse=True)
-    shape = (int(blocks.max(initial=0)) + 1, len(distinct))
-    flat = blocks[is_known] * shape[1] + column
+    known, is_positive = values[is_known], labels[is_known] == 1
+    levels = np.unique(known[is_positive])
+    place = np.searchsorted(levels, known)
+    is_level = np.isin(known, levels)
+    shape = (int(blocks.max(initial=0)) + 1, 2 * len(levels) + 1)
+    flat = blocks[is_known] * shape[1] + 2 * place + is_level
 
-    def counted(is_one: np.ndarray) -> np.ndarray:
-        return np.bincount(flat, weights=is_one.astype("float64"), minlength=shape[0] * shape[1]).reshape(shape)
+    def counted(which: np.ndarray) -> np.ndarray:
+        return np.bincount(flat, weights=which.astype("float64"), minlength=shape[0] * shape[1]).reshape(shape)
 
-    return Weighed(counted(labels[is_known] == 1), counted(labels[is_known] == 0))
+    return Weighed(counted(is_positive), counted(~is_positive))
 
 
 def auroc(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

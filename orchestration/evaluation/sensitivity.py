@@ -22,7 +22,7 @@ WARM_UP_DAYS = (14, 30, 90, 180, 365)
 
 @dataclass(frozen=True)
 class Variant:
-    """`kind` is weights, warm_up, exchange or thinning; `scores` by asset; `note` says what can't be varied, and why."""
+    """`kind` is weights, warm_up, exchange or thinning; `scores` by asset; `note` says what can't be varied."""
 
     kind: str
     name: str

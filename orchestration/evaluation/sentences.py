@@ -31,28 +31,38 @@ def opening(card: dict) -> list[str]:
 
 
 def wins(card: dict) -> list[str]:
-    """A sentence for every baseline, market and lead where it tells the hours before a fall better than the score."""
+    """A sentence for every baseline that tells hours before a fall from others better than the score does, and than
+    chance: where, by how much, and whether the interval of the difference leaves that open."""
     found = []
-    for scope in card["scopes"]:
-        for its in scope["from_ten_real_events"] or []:
-            own = next((row for row in its["lines"] if row["line"] == "score"), None)
-            for row in its["lines"]:
-                if row["line"] not in BASELINES or own is None:
-                    continue
-                better = [
-                    f"{words} {row[figure]:.2f} against {own[figure]:.2f}{_between(row, figure)}"
-                    for figure, words in (("auroc", "AUROC"), ("average_precision", "AUPRC"))
-                    if row[f"{figure}_difference"] > 0
-                ]
-                if better:
-                    when = f"{scope['asset']}, {LEADS[its['lead_hours']]}"
-                    found.append(f"{BASELINES[row['line']]} beats the score ({when}): {joined(better)}.")
+    for baseline, words in BASELINES.items():
+        where = [
+            f"{scope['asset']}, {LEADS[its['lead_hours']]} ({joined(better)})"
+            for scope in card["scopes"]
+            for its in scope["from_ten_real_events"] or []
+            if (better := _better(its["lines"], baseline))
+        ]
+        if where:
+            found.append(f"{words} beats the score: {'; '.join(where)}.")
     return found
 
 
-def _between(row: dict, figure: str) -> str:
-    interval = row[f"{figure}_difference_interval"]
-    return f" (difference {interval[0]:+.2f} to {interval[1]:+.2f})" if interval else ""
+def _better(lines: list[dict], baseline: str) -> list[str]:
+    rows = {row["line"]: row for row in lines}
+    if baseline not in rows:
+        return []
+    own, row = rows["score"], rows[baseline]
+    by_chance = {
+        "auroc": 0.5,
+        "average_precision": row["positive_hours"] / (row["positive_hours"] + row["negative_hours"]),
+    }
+    found = []
+    for figure, words in (("auroc", "AUROC"), ("average_precision", "AUPRC")):
+        if row[f"{figure}_difference"] > 0 and row[figure] > by_chance[figure]:
+            interval = row[f"{figure}_difference_interval"]
+            is_sure = interval is not None and interval[0] > 0
+            doubt = "" if is_sure else ", which may be chance"
+            found.append(f"{words} {row[figure]:.2f} against {own[figure]:.2f}{doubt}")
+    return found
 
 
 def _cannot_show(card: dict) -> str:
