@@ -62,12 +62,14 @@ def market(
         for dataset in ("candles", "liquidations")
         for exchange in exchanges
     ]
+    columns = ("instrument", "kept_ratio", "asset", "score", "warm_up_days", "value")
+    nothing = pd.DataFrame({"as_of": stamps[:0], "known_at": stamps[:0]} | dict.fromkeys(columns, 0.0))
     return Facts(
         instruments=pd.concat(instruments, ignore_index=True),
         bars=pd.concat(bars, ignore_index=True),
-        kept=pd.DataFrame({"as_of": stamps[:0], "instrument": [], "kept_ratio": []}),
+        kept=nothing.astype({"instrument": "str"})[["as_of", "instrument", "kept_ratio"]],
         origins=pd.DataFrame(origins, columns=["dataset", "exchange", "origin", "first_at", "last_at"]),
-        published=pd.DataFrame({"as_of": stamps[:0], "asset": [], "score": [], "warm_up_days": []}),
-        fear_and_greed=pd.DataFrame({"known_at": stamps[:0], "value": []}),
+        published=nothing.astype({"asset": "str"})[["as_of", "asset", "score", "warm_up_days"]],
+        fear_and_greed=nothing[["known_at", "value"]],
         revisions=REVISIONS,
     )  # fmt: skip

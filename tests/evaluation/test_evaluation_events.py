@@ -56,7 +56,7 @@ def test_depth_is_below_the_highest_close_of_the_day_before():
 
 
 def test_a_missing_bar_makes_no_calm_but_hides_no_fall():
-    """The bar of hour 40 is missing. Where it lies in the window nothing is known, unless the low of hour 30 does too."""
+    """The bar of hour 40 is missing. Where it lies in the window nothing is known, but the low of hour 30 is."""
     low = DIPPED.copy()
     low[40] = np.nan
     known = events.labels(FLAT, low, 0.07, 0)
