@@ -142,17 +142,20 @@ def _revisions(lake: "duckdb.DuckDBPyConnection") -> list[dict]:
     return rows
 
 
-# By feed, since an event that two of them bring is one event; the share is the same whichever of them counts.
+# Of a symbol's events of a second, longs and shorts alike, the largest is kept. By feed, since an event that two of
+# them bring is one event; the share is the same whichever of them counts.
 KEPT = """
-with longs as (
-    select instrument, notional_usd, date_trunc('hour', occurred_at::timestamp) + interval 1 hour as as_of,
+with events as (
+    select instrument, position_side, notional_usd,
+        date_trunc('hour', occurred_at::timestamp) + interval 1 hour as as_of,
         row_number() over (
-            partition by instrument, feed, position_side, date_trunc('second', occurred_at) order by notional_usd desc
+            partition by instrument, feed, date_trunc('second', occurred_at) order by notional_usd desc, event_id
         ) as place
-    from liquidations where position_side = 'long'
+    from liquidations
 )
-select as_of, instrument, sum(notional_usd) filter (place = 1) / sum(notional_usd) as kept_ratio
-from longs group by all having sum(notional_usd) > 0 order by all
+select as_of, instrument,
+    coalesce(sum(notional_usd) filter (place = 1), 0) / sum(notional_usd) as kept_ratio
+from events where position_side = 'long' group by all having sum(notional_usd) > 0 order by all
 """
 MOVED_USD = """
 select as_of, instrument, sum(usd) as moved_usd from (

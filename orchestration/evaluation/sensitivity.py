@@ -55,18 +55,24 @@ def _of_exchanges(panel: Panel, facts: Facts, warm_up_days: int, show: Callable[
         else:
             yield Variant("exchange", f"without {exchange}", scored(others, warm_up_days))
         kept = facts.kept[facts.kept["instrument"].str.startswith(f"{exchange}:")]
-        name = f"{exchange}: one event a symbol and second"
-        is_its = panel.instruments["instrument"].str.startswith(f"{exchange}:")
-        if not (is_its & (panel.instruments["completeness"] == "complete")).any() or kept.empty:
-            yield Variant("thinning", name, note="its liquidations are no complete single events: nothing to thin")
-            continue
-        show(f"score with {exchange} thinned")
-        thin = thinned(panel, kept, exchange)
-        share = (
-            thin.instruments.loc[is_its.to_numpy(), "long_usd"].sum() / panel.instruments.loc[is_its, "long_usd"].sum()
-        )
-        note = f"{share:.1%} of its longs in USD remain"
-        yield Variant("thinning", name, scored(thin, warm_up_days), note=note)
+        yield _of_thinned(panel, kept, exchange, warm_up_days, show)
+
+
+def _of_thinned(
+    panel: Panel, kept: pd.DataFrame, exchange: str, warm_up_days: int, show: Callable[[str], None]
+) -> Variant:
+    name = f"{exchange}: one event a symbol and second"
+    is_its = panel.instruments["instrument"].str.startswith(f"{exchange}:") & panel.instruments["long_usd"].notna()
+    if not (panel.instruments.loc[is_its, "completeness"] == "complete").any() or kept.empty:
+        return Variant("thinning", name, note="its liquidations are no complete single events: nothing to thin")
+    if (kept["kept_ratio"] == 1).all():
+        return Variant("thinning", name, note="none of its longs shares a second with a larger event: nothing to thin")
+    show(f"score with {exchange} thinned")
+    thin = thinned(panel, kept, exchange)
+    before, after = (frame.loc[is_its.to_numpy(), "long_usd"].sum() for frame in (panel.instruments, thin.instruments))
+    return Variant(
+        "thinning", name, scored(thin, warm_up_days), note=f"{after / before:.1%} of its longs in USD remain"
+    )
 
 
 def compared(variant: Variant, base: pd.DataFrame, asset: str, of_events: list[Event]) -> dict:

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 from falls import WARM_UP_DAYS, market
 
@@ -94,10 +95,10 @@ def test_simulated_events_are_never_counted_as_real(simulated):
 def test_of_a_home_in_part_simulated_only_the_other_falls_are_real():
     facts = market(12)
     simulated = facts.origins.assign(
-        origin="simulated:tape", last_at=facts.origins["first_at"] + (53 * 24) * panel.pd.Timedelta(hours=1)
+        origin="simulated:tape", last_at=facts.origins["first_at"] + (53 * 24) * pd.Timedelta(hours=1)
     )
     live = facts.origins.assign(first_at=simulated["last_at"])
-    its = made(replace(facts, origins=panel.pd.concat([simulated, live], ignore_index=True)))
+    its = made(replace(facts, origins=pd.concat([simulated, live], ignore_index=True)))
     assert [event["is_real"] for event in scope(its)["events"]] == [False] + [True] * 11
     assert its["counts"]["real_events"] == 11
     assert its["mark"] == "SIMULATED IN PART"
@@ -216,6 +217,18 @@ def test_sensitivity_holds_every_kind_and_no_variant_is_the_score(few):
     assert len(weights) == 12
     assert all(row["largest_change"] > 0 for row in weights)
     assert next(row for row in rows if row["variant"] == "without gate")["note"] is not None
+
+
+def test_a_feed_thinned_for_a_while_moves_the_score_there():
+    """Every other hour's longs are a quarter of what they were, in the last ten days."""
+    facts = market(1)
+    names = facts.instruments["instrument"].unique()
+    hours = sorted(facts.instruments["as_of"].unique())[-240::2]
+    kept = pd.DataFrame({"as_of": hours * len(names), "instrument": sorted([*names] * len(hours)), "kept_ratio": 0.25})
+    (row,) = (its for its in scope(made(replace(facts, kept=kept)))["sensitivity"] if its["kind"] == "thinning")
+    assert row["note"].endswith("of its longs in USD remain")
+    assert 0 < row["largest_change"] <= 20
+    assert row["hours"] > 0
 
 
 def test_a_home_without_a_score_has_a_card_that_says_so():

@@ -181,16 +181,17 @@ def test_rows_that_came_more_than_a_day_late_are_counted(tmp_path, home):
 
 
 def test_one_event_a_second_and_the_largest_is_kept(tmp_path, home):
-    """Second 10: longs of 300 and 100, of which 300 stays. Second 11: 100 stays, and a short of 900 is none of its
-    business. Of 500 USD of longs 400 stay."""
+    """Second 10: longs of 300 and 100, of which 300 stays. Second 11: a long of 100 stays, larger than a short of 90.
+    Second 12: a long of 100 goes, since the short of 900 is pushed. Of 600 USD of longs 400 stay."""
     for value, at_, name, side in (
         (300.0, "2026-02-11T09:00:10.100Z", "a", "long"), (100.0, "2026-02-11T09:00:10.900Z", "b", "long"),
         (100.0, "2026-02-11T09:00:11.000Z", "c", "long"), (90.0, "2026-02-11T09:00:11.500Z", "d", "short"),
+        (100.0, "2026-02-11T09:00:12.000Z", "e", "long"), (900.0, "2026-02-11T09:00:12.100Z", "f", "short"),
     ):  # fmt: skip
         write(tmp_path, "liquidations", NOW, **event(value, at_, name, side))
     kept = facts.read(home()).kept
     assert kept.to_dict("records") == [
-        {"as_of": pd.Timestamp("2026-02-11 10:00"), "instrument": NAME, "kept_ratio": 0.8}
+        {"as_of": pd.Timestamp("2026-02-11 10:00"), "instrument": NAME, "kept_ratio": 2 / 3}
     ]
 
 
