@@ -79,7 +79,9 @@ def _points(value: float | None, decimals: int = 1) -> str:
 
 
 def _signed(value: float | None, decimals: int = 2) -> str:
-    return NOTHING if value is None else f"{value:+.{decimals}f}".replace("-", "\u2212")
+    if value is None or value == 0:
+        return NOTHING if value is None else "0"
+    return f"{value:+.{decimals}f}".replace("-", "\u2212")
 
 
 def _usd(value: float | None) -> str:
