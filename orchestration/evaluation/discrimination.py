@@ -127,7 +127,10 @@ def compared(lines: dict[str, np.ndarray], labels: np.ndarray, blocks: np.ndarra
 
 
 def at_cut_offs(score: np.ndarray, labels: np.ndarray, blocks: np.ndarray, cut_offs: list[int]) -> list[dict]:
-    """Precision and recall of the hours at or above each cut-off, with intervals; None where there are none."""
+    """Precision and recall of the hours at or above each cut-off, with intervals; None where there are no such hours.
+
+    Of none or all of them no draw can tell how sure that is: there is no interval either.
+    """
     is_known = ~np.isnan(score) & ~np.isnan(labels)
     times = draws(int(blocks.max()) + 1).astype("float64")
     rows = []
@@ -142,7 +145,7 @@ def at_cut_offs(score: np.ndarray, labels: np.ndarray, blocks: np.ndarray, cut_o
             total = counts[under].sum()
             of_draws = _ratio(times @ counts["true"], times @ counts[under])
             row[figure] = float(counts["true"].sum() / total) if total else None
-            row[f"{figure}_interval"] = interval(of_draws) if total else None
+            row[f"{figure}_interval"] = interval(of_draws) if 0 < counts["true"].sum() < total else None
         rows.append(row)
     return rows
 

@@ -113,4 +113,4 @@ def test_precision_and_recall_by_hand():
     labels = np.array([1, 0, 1, 1, 1, 1.0])
     sixty, hundred = its.at_cut_offs(score, labels, np.array([0, 0, 0, 1, 1, 1]), [60, 100])
     assert (sixty["precision"], sixty["recall"]) == (pytest.approx(2 / 3), 0.5)
-    assert (hundred["precision"], hundred["recall"]) == (None, 0.0)
+    assert (hundred["precision"], hundred["recall"], hundred["recall_interval"]) == (None, 0.0, None)
