@@ -24,6 +24,9 @@ BACKFILLED_AFTER_HOURS = 24
 HELD_HOURS = 2  # so long an observation of open interest counts
 FEAR_AND_GREED_HELD_DAYS = 2
 KEYS = ["as_of", "instrument"]
+BARS = """
+select as_of, asset, exchange || ':' || symbol as instrument, low, close from intermediate.int_prices_hourly
+"""
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,18 @@ def read(home: Path) -> Facts:
     A row that was revised counts with its first revision if `raw/superseded` still holds it. A row that was fetched or
     imported later counts as if it had been known at its hour.
     """
-    with read_only(home) as warehouse, read_only(home, "build.duckdb") as build:
-        _check(home, warehouse, build)
-        instruments = build.execute("from intermediate.int_stress_instruments_hourly").df()
-        bars = build.execute(
-            "select as_of, asset, exchange || ':' || symbol as instrument, low, close "
-            "from intermediate.int_prices_hourly"
-        ).df()
-        origins = warehouse.execute("from origins where dataset not in ('instruments', 'coverage')").df()
-        published = warehouse.execute("select as_of, asset, score, warm_up_days from market_stress").df()
-        fear_and_greed = _fear_and_greed(warehouse)
+    import duckdb
+
+    try:
+        with read_only(home) as warehouse, read_only(home, "build.duckdb") as build:
+            _check(home, warehouse, build)
+            instruments = build.execute("from intermediate.int_stress_instruments_hourly").df()
+            bars = build.execute(BARS).df()
+            origins = warehouse.execute("from origins where dataset not in ('instruments', 'coverage')").df()
+            published = warehouse.execute("select as_of, asset, score, warm_up_days from market_stress").df()
+            fear_and_greed = _fear_and_greed(warehouse)
+    except (duckdb.CatalogException, duckdb.BinderException):
+        raise ValueError(f"{home} was published by an earlier version: run `market-stress refresh`") from None
     if instruments.empty or bars.empty:
         raise ValueError(f"{home} holds no hour with a price: run `market-stress backfill` and `market-stress refresh`")
     lake = connect()

@@ -203,6 +203,14 @@ def test_a_build_that_was_not_published_is_refused(home):
         facts.read(folder)
 
 
+def test_a_home_of_an_earlier_version_is_told_the_way_out(home):
+    folder = home()
+    with duckdb.connect(folder / "warehouse.duckdb") as warehouse:
+        warehouse.execute("drop table origins")
+    with pytest.raises(ValueError, match="earlier version: run `market-stress refresh`"):
+        facts.read(folder)
+
+
 def test_revisions_that_the_build_has_not_seen_are_refused(tmp_path, home):
     folder = home()
     for value, now in ((1000.0, NOW), (400.0, LATER)):
