@@ -51,26 +51,21 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
     """The brief as one HTML document that needs nothing else; `drawings` are SVG elements by section and layout."""
     from markupsafe import Markup
 
-    return (
-        environment()
-        .get_template("brief.html.j2")
-        .render(
-            brief=brief,
-            figures=Figures(brief),
-            tiles=_tiles(brief),
-            sections=[
-                {"name": name, "title": title, "tables": [_table(brief, caption, names) for caption, names in tables]}
-                for name, (title, tables) in SECTIONS.items()
-            ],
-            drawings={
-                name: {layout: Markup(svg) for layout, svg in layouts.items()} for name, layouts in drawings.items()
-            },
-            about_charts=ABOUT_CHARTS,
-            matrix=_matrix(brief),
-            dataset_words=DATASET_WORDS,
-            colours=COLOURS,
-            summary=summary(brief),
-        )
+    template = environment().get_template("brief.html.j2")
+    return template.render(
+        brief=brief,
+        figures=Figures(brief),
+        tiles=_tiles(brief),
+        sections=[
+            {"name": name, "title": title, "tables": [_table(brief, caption, names) for caption, names in tables]}
+            for name, (title, tables) in SECTIONS.items()
+        ],
+        drawings={name: {layout: Markup(svg) for layout, svg in layouts.items()} for name, layouts in drawings.items()},
+        about_charts=ABOUT_CHARTS,
+        matrix=_matrix(brief),
+        dataset_words=DATASET_WORDS,
+        colours=COLOURS,
+        summary=summary(brief),
     )
 
 
