@@ -59,6 +59,7 @@ def run(tmp_path, monkeypatch, capsys):
         (["sql", "select 1"], "run `market-stress backfill`"),
         (["report"], "run `market-stress backfill`"),
         (["claims", "mine.csv"], "run `market-stress backfill`"),
+        (["evaluate"], "run `market-stress backfill`"),
         (["sandbox", "--tape", "no[where]"], "no[where]"),
         (["backfill"], "Missing option"),
     ],
@@ -81,7 +82,19 @@ def test_bad_environment_is_named(run, variable, value):
 
 
 def test_every_command_has_help_with_an_example(run):
-    commands = ["demo", "up", "backfill", "import", "refresh", "report", "status", "sql", "claims", "sandbox"]
+    commands = [
+        "demo",
+        "up",
+        "backfill",
+        "import",
+        "refresh",
+        "report",
+        "status",
+        "sql",
+        "claims",
+        "evaluate",
+        "sandbox",
+    ]
     listed = run("--help").stdout
     for command in commands:
         assert command in listed

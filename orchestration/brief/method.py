@@ -6,6 +6,9 @@ What it says is written there; here is only how Markdown becomes a page.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestration.brief.drawing import COLOURS
+from orchestration.brief.page import environment
+
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
@@ -14,7 +17,6 @@ METHOD = Path(__file__).parents[2] / "docs" / "method.md"
 
 def method_page() -> str:
     """The page; its links into the repository are words, since the repository doesn't lie beside the brief."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
@@ -22,11 +24,8 @@ def method_page() -> str:
     tokens = markdown.parse(METHOD.read_text(encoding="utf-8"))
     for token in tokens:
         _unlink(token.children or [])
-    environment = Environment(
-        loader=PackageLoader("orchestration.brief"), autoescape=True, undefined=StrictUndefined,
-    )  # fmt: skip
     body = Markup(markdown.renderer.render(tokens, markdown.options, {}))
-    return environment.get_template("method.html.j2").render(body=body)
+    return environment().get_template("method.html.j2").render(body=body, colours=COLOURS)
 
 
 def _unlink(tokens: "list[Token]") -> None:

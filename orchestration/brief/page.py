@@ -3,6 +3,8 @@
 What a figure says is `words`' matter; here nothing is asked of the warehouse and nothing is drawn.
 """
 
+from typing import TYPE_CHECKING
+
 from orchestration import score
 from orchestration.brief.claims import RELATIONS, amount, claimed
 from orchestration.brief.coverage import DATASET_WORDS
@@ -11,6 +13,9 @@ from orchestration.brief.measures import ALL, MEASURES
 from orchestration.brief.sentences import Figures, summary
 from orchestration.brief.standing import stabilisation_table, without_table
 from orchestration.brief.words import cell_text, figure_text, moment_text, share_text, unbroken
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SECTIONS = {
     "score": ("Stress score", [
@@ -50,16 +55,10 @@ ABOUT_CHARTS = {
 
 def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
     """The brief as one HTML document that needs nothing else; `drawings` are SVG elements by section and layout."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("orchestration.brief"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"shown": figure_text, "cell": cell_text, "share": share_text, "moment": moment_text}
-    environment.filters |= {"unbroken": unbroken, "claimed": claimed, "quantity": amount}
-    return environment.get_template("brief.html.j2").render(
+    template = environment().get_template("brief.html.j2")
+    return template.render(
         brief=brief,
         figures=Figures(brief),
         tiles=_tiles(brief),
@@ -76,6 +75,20 @@ def page(brief: dict, drawings: dict[str, dict[str, str]]) -> str:
         colours=COLOURS,
         summary=summary(brief),
     )
+
+
+def environment(*packages: str) -> "Environment":
+    """Templates of these packages and ours, which escape whatever they show and know our words; `style.css.j2` is what
+    every page of the house looks like."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=ChoiceLoader([PackageLoader(package) for package in (*packages, "orchestration.brief")]),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"shown": figure_text, "cell": cell_text, "share": share_text, "moment": moment_text}
+    made.filters |= {"unbroken": unbroken, "claimed": claimed, "quantity": amount}
+    return made
 
 
 def _tiles(brief: dict) -> list[dict]:

@@ -1,8 +1,8 @@
 """`market-stress`: a thin front over the same Dagster jobs, plus read-only looks at what they made.
 
 Here belong parsing and printing: `arguments` reads what people type, `terminal` prints, and the commands stand in
-`jobs` (what changes a home), `looks` (what only reads it), `servers` and `demo`. What a command does lives in
-`defs.launch` and the plain modules, which are imported when it is called: no command waits for what another one needs.
+`jobs` (what changes a home), `looks` (what only reads it), `evaluate`, `servers` and `demo`. What a command does lives
+in `defs.launch` and the plain modules, which are imported when it is called: no command waits for what another needs.
 """
 
 import sys
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestration.cli import demo, jobs, looks, servers
+from orchestration.cli import demo, evaluate, jobs, looks, servers
 from orchestration.cli.terminal import complain
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for command in (
     looks.status,
     looks.sql,
     looks.claims,
+    evaluate.evaluate,
     servers.sandbox,
 ):
     app.command()(command)

@@ -2,8 +2,9 @@
 
 Here belong panels, ranks, contributions, bounds and regimes: frames in, frames out, no files, no clock. `parts` says
 what the score is made of, `ranks` how a value stands among earlier ones, `panels` among which, `measures` what is
-measured on a panel, `grids` brings these together, `first_line` says how ranks become a score and `second_line` how
-their moving together weighs. The score is coincident; it forecasts nothing.
+measured on a panel and `prices` what on prices. `grids` brings these together, `first_line` says how ranks become a
+score and `second_line` how their moving together weighs. Beside it stand `without`, the score with somebody left out,
+and `stabilisation`. The score is coincident; it forecasts nothing.
 """
 
 import numpy as np

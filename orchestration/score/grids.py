@@ -13,10 +13,10 @@ from orchestration.score import first_line, measures, ranks
 from orchestration.score.measures import Instruments
 from orchestration.score.panels import PanelRanks
 from orchestration.score.parts import PRICE_MEASURES, Ranks
+from orchestration.score.prices import SHARE
 
 AnyRanks = TypeVar("AnyRanks", bound=Ranks)
 
-SHARE = "open_interest_share"
 MEASURED = {
     "liquidations_ratio": measures.liquidations,
     "open_interest_24h_ratio": measures.open_interest_24h,

@@ -8,8 +8,9 @@ from frames import HOURS, WARM_UP_DAYS, instrument, spread
 
 from orchestration import contracts, score
 from orchestration.score.grids import on_grids
-from orchestration.score.measures import on_grid
-from orchestration.score.without import COLUMNS, of_prices, score_without
+from orchestration.score.measures import Instruments, on_grid
+from orchestration.score.prices import price_measures
+from orchestration.score.without import COLUMNS, score_without
 
 
 def market() -> pd.DataFrame:
@@ -23,6 +24,11 @@ def market() -> pd.DataFrame:
             path[-24:] *= np.linspace(0.99, 0.8, 24)
         frames.append(instrument(values, asset, exchange).assign(close=100 * path))
     return pd.concat(frames, ignore_index=True)
+
+
+def of_prices(instruments: Instruments, assets: list[str]) -> dict[str, np.ndarray]:
+    figures = instruments.figures
+    return price_measures(figures["close"], figures["open_interest_usd"], instruments.assets, assets)
 
 
 def prices_of(instruments: pd.DataFrame) -> pd.DataFrame:
