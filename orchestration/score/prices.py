@@ -1,4 +1,4 @@
-"""The measures that rest on prices, taken from closes of instruments: dbt's `stress_measures_hourly`, of whoever is left.
+"""Measures that rest on prices, taken from closes of instruments: dbt's `stress_measures_hourly`, of whoever is left.
 
 Whoever asks how the score would be with fewer instruments needs them anew. A test holds both ways equal.
 """
