@@ -29,7 +29,7 @@ def backfill(
     start: Day, end: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Exclusive.")],
     exchange: Exchange = [], dataset: Dataset = [], asset: Asset = [],  # noqa: B006 (typer reads them, nobody writes)
 ) -> None:  # fmt: skip
-    """Fetch a range of days, exchanges side by side.
+    """Fetch a range of days, exchanges side by side; context (fear and greed, VIX, CISS) comes along with all of them.
 
     Example: market-stress backfill --start 2026-01-01 --end 2026-02-12 --exchange bybit --dataset open_interest
     """
@@ -38,7 +38,11 @@ def backfill(
     wanted = datasets_by_exchange(settings, exchange, dataset)
     universe.check_names("asset", tuple(asset), settings.universe.watched_assets)
     if wanted:
-        fetch(prepared(), span, wanted, asset)
+        try:
+            fetch(prepared(), span, wanted, asset)
+        finally:
+            if not (exchange or dataset or asset):
+                fetch_context(span)
 
 
 def refresh() -> None:
@@ -102,6 +106,19 @@ def fetch(
             complain(warnings, "warning:")
     is_out_of_reach = not run.materialized and not settings.exchange_url
     _stop_unless_successful(settings, run, NO_NETWORK if is_out_of_reach else None)
+
+
+def fetch_context(span: tuple[date, date]) -> None:
+    """The context series of a range; a source that fails is told and stops nobody: its figures are NULL, with reason."""
+    settings = Settings.from_environment()
+    with libraries_speak_to(home.log(settings.home)):
+        from orchestration.defs import launch
+
+        run = launch.run_context(span)
+    counts = [f"{asset.split('/')[1]} {_counts(data)}" for asset, data in run.materialized.items()]
+    say(", ".join(counts) or "nothing written", "context")
+    for fault in run.faults:
+        complain(fault, "warning:")
 
 
 def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:

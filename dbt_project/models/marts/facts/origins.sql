@@ -22,6 +22,14 @@ listed as (
     select * from {{ ref('stg_instruments') }}
 ),
 
+context as (
+    select
+        publisher as exchange,
+        observed_date,
+        origin
+    from {{ ref('stg_context') }}
+),
+
 coverage as (
     select * from {{ ref('stg_coverage') }}
 )
@@ -35,6 +43,7 @@ coverage as (
     "candles": ["candles", "opened_at", "opened_at + interval 1 hour"],
     "funding_rates": ["funding_rates", "funded_at", "funded_at"],
     "instruments": ["listed", "ingested_at", "ingested_at"],
+    "context": ["context", "cast(observed_date as timestamp)", "cast(observed_date as timestamp)"],
     "coverage": ["coverage", "start_at", "end_at"],
 } -%}
 {% for dataset, (rows_of_it, first_at, last_at) in facts.items() -%}
