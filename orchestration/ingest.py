@@ -256,7 +256,9 @@ def _account_for(
     return notes
 
 
-def fetch_context(home: Path, source: Source, start: datetime, end: datetime, now: datetime, url: str | None) -> Outcome:
+def fetch_context(
+    home: Path, source: Source, start: datetime, end: datetime, now: datetime, url: str | None
+) -> Outcome:
     """Fetches a context series over the days of [start, end) into raw facts, and leaves its receipts.
 
     The days from which a value would be carried into the range are asked for too. What can't be read is quarantined,
@@ -274,9 +276,9 @@ def fetch_context(home: Path, source: Source, start: datetime, end: datetime, no
         answer = ask(source.name, address, url)
         rows = _context_rows(source, source.read(answer.text), first, end, now)
     except (SourceFailed, Unreadable) as failure:
-        is_answer = isinstance(failure, Unreadable)
-        reason = f"{source.name}: its answer is {failure}" if is_answer else f"{failure}"
-        said = answer.text[:2000] if is_answer else failure.answer
+        reason, said = f"{failure}", failure.answer if isinstance(failure, SourceFailed) else answer.text[:2000]
+        if isinstance(failure, Unreadable):
+            reason = f"{source.name}: its answer is {failure}"
         if said is not None:
             unread = pd.DataFrame([{"source": source.name, "answer": said, "reason": reason}])
             facts.quarantine(home, "context", unread, "rest", now)
@@ -289,8 +291,8 @@ def fetch_context(home: Path, source: Source, start: datetime, end: datetime, no
         outcome.written = facts.write(home, "context", good, "rest", now, origin=answer.origin)
         outcome.quarantined = len(refused)
         for row in refused.to_dict("records"):
-            reason = f"{source.name}: its value was refused: {row['reason']}"
-            states.loc[states.index.strftime("%Y-%m-%d") == row["observed_date"], ["state", "reason"]] = ("partial", reason)
+            of_its_day = states.index.strftime("%Y-%m-%d") == row["observed_date"]
+            states.loc[of_its_day, ["state", "reason"]] = ("partial", f"{source.name}: refused: {row['reason']}")
     outcome.notes = {reason: int(hours) for reason, hours in states["reason"].dropna().value_counts().items()}
     receipts = coverage.receipts(source.name, "context", source.series, states)
     _keep_receipts(home, receipts, now, answer.origin)
@@ -302,7 +304,8 @@ def _context_rows(source: Source, rows: list[Row], first: datetime, end: datetim
 
     What lies after now isn't among these: it can't be right, and the border refuses it.
     """
-    frame = pd.DataFrame([vars(row) for row in rows], columns=["observed_date", "value", "payload", "fault"], dtype=object)
+    columns = ["observed_date", "value", "payload", "fault"]
+    frame = pd.DataFrame([vars(row) for row in rows], columns=columns, dtype=object)
     days = pd.to_datetime(frame["observed_date"].astype("string"), format="%Y-%m-%d", errors="coerce", utc=True)
     known = [None if pd.isna(day) else f"{source.known_on(day.date())}" for day in days]
     frame = frame.assign(

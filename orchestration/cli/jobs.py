@@ -109,7 +109,7 @@ def fetch(
 
 
 def fetch_context(span: tuple[date, date]) -> None:
-    """The context series of a range; a source that fails is told and stops nobody: its figures are NULL, with reason."""
+    """The context series of a range; a source that fails is told and stops nobody."""
     settings = Settings.from_environment()
     with libraries_speak_to(home.log(settings.home)):
         from orchestration.defs import launch

@@ -18,7 +18,7 @@ from orchestration.lake.instruments import read_versions
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
-    """Writes universe/<table>.parquet of every table that dbt reads of what is declared, as of `now`'s last full hour."""
+    """Writes universe/<table>.parquet for each of what dbt reads of it, as of the last full hour at `now`."""
     import pyarrow
 
     unlisted = f"""

@@ -235,7 +235,8 @@ def _series(connection: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> 
 
 def _recorded(source: Source, path: Path, column: str) -> list[np.ndarray]:
     """Days and values of a recorded CSV, and when each could be known."""
-    query = f"select cast(date as date), cast({column} as double) from read_csv($1) where {column} is not null order by 1"
+    figures = f"cast(date as date), cast({column} as double)"
+    query = f"select {figures} from read_csv($1) where {column} is not null order by 1"
     try:
         with duckdb.connect() as connection:
             rows = connection.execute(query, [str(path)]).fetchall()
