@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from orchestration import contracts, universe
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
+MARTS = contracts.FOLDER.parent / "dbt_project" / "models" / "marts"
 FILES = sorted(contracts.FOLDER.glob("*.yml"))
 
 
@@ -34,7 +36,16 @@ def test_contract_is_valid_odcs(file: Path):
 
 
 def test_every_raw_dataset_has_a_contract():
-    assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | {"market_stress"} == {file.stem for file in FILES}
+    published = {"market_stress", "context_daily", "holders_hourly"}
+    assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | published == {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("table", ["context_daily", "holders_hourly"])
+def test_contract_of_a_mart_has_its_columns_and_types(table):
+    models = yaml.safe_load((MARTS / "context" / "_context__models.yml").read_text())["models"]
+    columns = next(model["columns"] for model in models if model["name"] == table)
+    promised = {its["name"]: its["physicalType"].lower() for its in contracts.contract(table).properties}
+    assert promised == {column["name"]: column["data_type"].replace(", ", ",") for column in columns}
 
 
 def test_good_rows_come_back_typed_and_in_order():

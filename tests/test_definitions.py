@@ -19,7 +19,7 @@ from orchestration.lake import facts
 
 pytestmark = pytest.mark.slow
 
-AREAS = {"staging", "spine", "facts", "coverage", "liquidations", "open_interest", "market", "stress"}
+AREAS = {"context", "staging", "spine", "facts", "coverage", "liquidations", "open_interest", "market", "stress"}
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +137,8 @@ def test_refresh_waits_for_the_last_ingest_of_its_tick_and_runs_once(definitions
 
 def test_jobs_schedule_and_sensor_are_there(definitions):
     repository = definitions.get_repository_def()
-    assert {"ingest", "refresh", "import_archive"} <= {job.name for job in repository.get_all_jobs()}
-    assert [schedule.name for schedule in repository.schedule_defs] == ["ingest_hourly"]
+    assert {"ingest", "refresh", "import_archive", "fetch_context"} <= {job.name for job in repository.get_all_jobs()}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"context_every_day", "ingest_hourly"}
     assert [sensor.name for sensor in repository.sensor_defs] == ["refresh_after_ingest"]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.brief import coverage, figures
 from orchestration.brief.charts import CHARTS
+from orchestration.brief.context import context
 from orchestration.brief.drawing import IMAGE_COLOURS, PAGE_COLOURS, Canvas
 from orchestration.brief.measures import ALL, COVERAGE_HOURS
 from orchestration.brief.origins import origins
@@ -68,6 +69,7 @@ def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime) -> 
         "lead_asset": _lead_asset(known.rows) if known.rows else None,
         "warnings": [],
         "figures": figures.figures(connection, known),
+        "context": context(connection, until),
         "coverage": {
             "start_at": iso(until - timedelta(hours=COVERAGE_HOURS)),
             "end_at": iso(until),
