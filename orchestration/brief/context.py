@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
 LABELS = {"fear_and_greed": "Fear and greed", "vix": "VIX", "ciss_euro_area": "CISS, euro area"}
+PUBLISHERS = {"alternative": "alternative.me", "fred": "FRED", "ecb": "ECB data portal"}
 UNITS = {
     "points": "points of 100; 0 is extreme fear", "percent": "percent a year", "index": "0 to 1",
     "USD": "USD, unrealised",
@@ -49,7 +50,7 @@ def _told(row: dict, held: dict | None, day: str) -> dict:
         "date": f"{row['date']:%Y-%m-%d}",
         "observed_date": row["observed_date"] and f"{row['observed_date']:%Y-%m-%d}",
         "known_at": row["known_at"] and iso(row["known_at"].replace(tzinfo=UTC)),
-        "source": row["source"],
+        "source": PUBLISHERS.get(row["source"], row["source"]),
         "reason": row["reason"],
         "table": "context_daily",
         "query": f"select value from context_daily where series = {literal(row['series'])} and date = {day}",
