@@ -13,7 +13,8 @@ TABLES = """
 create table holders_hourly as select timestamp '2026-02-12' as as_of, 'Strategy' as holder, 'BTC' as asset,
     714644.0::decimal(38, 12) as coins, 76056::decimal(38, 6) as average_cost_usd;
 create table context_daily as
-select date '2026-02-12' as date, series, value::double as value, unit, observed_date, known_at, 'source' as source, reason
+select date '2026-02-12' as date, series, value::double as value, unit, observed_date, known_at, 'source' as source,
+    reason
 from (values
     ('holder:Strategy', -6150226264.0, 'USD', date '2026-02-08', timestamp '2026-02-09 14:00:00', null),
     ('vix', null, 'percent', null, null, 'fred: <b>HTTP 500</b>'),
