@@ -9,6 +9,7 @@ import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from orchestration import contracts, universe
+from orchestration.context.sources import SOURCES
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 MARTS = contracts.FOLDER.parent / "dbt_project" / "models" / "marts"
@@ -89,3 +90,21 @@ def test_open_interest_needs_one_of_its_measures():
     row = {"exchange": "bybit", "symbol": "BTC/USDT:USDT", "observed_at": "2026-02-11T10:00Z"}
     _, refused = contracts.validate(pd.DataFrame([row]), "open_interest", NOW)
     assert refused["reason"].tolist() == ["has_a_measure"]
+
+
+def test_context_is_of_the_sources_and_series_that_are_declared():
+    valid = {its["name"]: its["quality"][0]["arguments"]["validValues"]
+             for its in contracts.contract("context").properties if "quality" in its}  # fmt: skip
+    assert valid["source"] == list(SOURCES)
+    assert valid["series"] == [source.series for source in SOURCES.values()]
+    assert set(valid["unit"]) == {source.unit for source in SOURCES.values()}
+
+
+def test_context_of_a_file_passes_the_same_border():
+    row = {"source": "fred", "series": "vix", "unit": "percent", "known_at": "2026-02-11T00:00Z"}
+    days = [{**row, "observed_date": day, "value": 17.79} for day in ("2026-02-10", "2026-02-10T12:00", "2026-02-13")]
+    good, refused = contracts.validate(pd.DataFrame(days), "context", NOW)
+    assert good["observed_date"].tolist() == [pd.Timestamp("2026-02-10", tz="UTC")]
+    assert refused["reason"].str.split(";").str[0].tolist() == [
+        "observed_date: '2026-02-10T12:00' is no date", "is_not_known_before_it_is_observed",
+    ]  # fmt: skip

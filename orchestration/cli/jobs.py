@@ -5,7 +5,7 @@ Here belongs what a person sees of such a run. What it does stands in `defs`, an
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,11 +38,8 @@ def backfill(
     wanted = datasets_by_exchange(settings, exchange, dataset)
     universe.check_names("asset", tuple(asset), settings.universe.watched_assets)
     if wanted:
-        try:
+        with _context_after(span) if not (exchange or dataset or asset) else nullcontext():
             fetch(prepared(), span, wanted, asset)
-        finally:
-            if not (exchange or dataset or asset):
-                fetch_context(span)
 
 
 def refresh() -> None:
@@ -119,6 +116,17 @@ def fetch_context(span: tuple[date, date]) -> None:
     say(", ".join(counts) or "nothing written", "context")
     for fault in run.faults:
         complain(fault, "warning:")
+
+
+@contextmanager
+def _context_after(span: tuple[date, date]) -> Iterator[None]:
+    """Fetches context after the block, also where an exchange failed in it; the exit code stays the block's."""
+    try:
+        yield
+    except typer.Exit:
+        fetch_context(span)
+        raise
+    fetch_context(span)
 
 
 def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:
