@@ -126,7 +126,10 @@ def test_every_declared_exchange_and_source_with_a_module_here_is_answered_for(b
     assert set(spoken()) == {*TYPES, *SOURCES}
     assert set(TYPES) <= set(declared())
     answer = requests.get(f"{base}/kraken/time", timeout=5)
-    assert (answer.status_code, answer.text) == (404, "no exchange 'kraken' here, only binance, bybit, gate, okx")
+    assert (answer.status_code, answer.text) == (
+        404,
+        "nobody is called 'kraken' here, only alternative, binance, bybit, ecb, fred, gate, okx",
+    )
 
 
 @pytest.mark.parametrize("exchange", TYPES)

@@ -81,7 +81,7 @@ class Sandbox:
         self.log.append((exchange, path, query))
         module = spoken().get(exchange)
         if module is None:
-            return _response(Reply(404, f"no exchange {exchange!r} here, only {', '.join(spoken())}"))
+            return _response(Reply(404, f"nobody is called {exchange!r} here, only {', '.join(spoken())}"))
         kind = self._fault(exchange, path)
         if kind == "hang":
             await asyncio.Event().wait()
