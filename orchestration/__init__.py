@@ -3,6 +3,7 @@
 The rooms of this house, in the order in which a figure walks through them:
 
 - `exchanges`     one folder each: what it serves, its conventions, its reader; paging, retries, limits
+- `context`       what surrounds the market: its sources, how they are asked and read
 - `universe`      what we watch: exchanges, assets, datasets
 - `settings`      what the environment says; `home` the folders of a home
 - `contracts`     the border: data_contracts/*.yml as pandera schemas, bad rows quarantined

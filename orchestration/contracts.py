@@ -25,13 +25,17 @@ LAKE_COLUMNS = ("feed", "ingested_at", "revision", "origin", "payload")
 
 @dataclass(frozen=True)
 class Contract:
-    """One border contract: `columns` in order, `key`, `time` (the column that says when, if any) and its rules."""
+    """One border contract: `columns` in order, `key`, `time` (the column that says when, if any) and its rules.
+
+    Raw rows lie in a file per value of the key's first column and, where `is_kept_by_day`, per day of `time`.
+    """
 
     name: str
     description: str
     properties: tuple[dict, ...]
     rules: tuple[dict, ...]
     time: str | None
+    is_kept_by_day: bool
 
     @property
     def columns(self) -> list[str]:
@@ -58,6 +62,7 @@ class Contract:
         import pyarrow
 
         types = {"string": pyarrow.string(), "number": pyarrow.float64(), "timestamp": pyarrow.timestamp("us", "UTC")}
+        types["date"] = pyarrow.date32()
         fields = [
             (column["name"], types[column["logicalType"]]) for column in self.properties if column["name"] != "feed"
         ]
@@ -89,8 +94,12 @@ def contract(dataset: str) -> Contract:
     raw = FOLDER / f"raw_{dataset}.yml"
     document = yaml.safe_load((raw if raw.exists() else FOLDER / f"{dataset}.yml").read_text())
     table = document["schema"][0]
-    time = _custom(table).get("time")
-    return Contract(dataset, table["description"], tuple(table["properties"]), tuple(table.get("quality", [])), time)
+    custom = _custom(table)
+    time, is_kept_by_day = custom.get("time"), custom.get("kept", "by day") == "by day"
+    rules = tuple(table.get("quality", []))
+    return Contract(
+        dataset, table["description"], tuple(table["properties"]), rules, time, time is not None and is_kept_by_day
+    )
 
 
 def _custom(element: dict) -> dict:
@@ -156,6 +165,9 @@ def _typed(raw: pd.DataFrame, terms: Contract) -> tuple[pd.DataFrame, list[tuple
             typed[name] = typed[name].mask(typed[name].abs() == float("inf"))
         elif kind == "timestamp":
             typed[name] = pd.to_datetime(raw[name], errors="coerce", utc=True).astype("datetime64[us, UTC]")
+        elif kind == "date":  # a day, as text or date, and nothing else
+            days = pd.to_datetime(raw[name].astype("string"), format="%Y-%m-%d", errors="coerce", utc=True)
+            typed[name] = days.astype("datetime64[us, UTC]")
         else:
             typed[name] = raw[name].astype("string")
         lost = raw.index[raw[name].notna() & typed[name].isna()]

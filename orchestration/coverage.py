@@ -76,7 +76,7 @@ def until(states: pd.DataFrame, ends_at: pd.Timestamp) -> pd.DataFrame:
     return states
 
 
-def uniform_states(state: str, reason: str, start: datetime, end: datetime) -> pd.DataFrame:
+def uniform_states(state: str, reason: str | None, start: datetime, end: datetime) -> pd.DataFrame:
     """One state for the whole range, e.g. `failed` with its reason."""
     return _states(_hours(start, end), state, reason)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+CONTEXT_MOST = {"fear_and_greed": 100, "vix": 200, "ciss_euro_area": 1}
 COMPLETENESS = ["complete", "totals", "sampled", "missing"]
 
 
@@ -228,6 +229,15 @@ SUITES = {
             _between("warning", "position_ratio", -0.5, 1, 0.99, says="positions don't halve or double in a day"),
         ),
     ),
+    "context_daily": Suite(
+        reads=("date", "series", "value", "observed_date"),
+        expectations=(
+            _unique("date", "series"),
+            _recent("days_behind"),
+            _between("error", "days_carried", 0, 9, says="what is asked for is carried at most nine days"),
+            _between("error", "place_in_range", 0, 1, says="a value lies between the least and most of its series"),
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -272,6 +282,8 @@ def _derive(table: str, frame: pd.DataFrame, tables: dict[str, pd.DataFrame]) ->
     latest_at = tables["market_hourly"]["as_of"].max() if "market_hourly" in tables else None
     if "as_of" in frame:
         frame["hours_behind"] = 0 if latest_at is None else (latest_at - frame["as_of"]) / HOUR
+    elif table == "context_daily":  # an open day has a row, too
+        frame["days_behind"] = 0 if latest_at is None else (latest_at.floor("D") - pd.to_datetime(frame["date"])) / DAY
     else:
         dates = pd.to_datetime(frame["period_start_date"])
         frame["days_behind"] = 0 if latest_at is None else ((latest_at - HOUR).floor("D") - dates) / DAY
@@ -294,6 +306,11 @@ def _derive(table: str, frame: pd.DataFrame, tables: dict[str, pd.DataFrame]) ->
         )
         frame["return_gap"] = frame["price_close"] / frame["price_open"] - 1 - frame["return_ratio"]
         frame["turnover"] = frame["total_usd"] / frame["open_interest_usd"].where(frame["open_interest_usd"] > 0)
+    elif table == "context_daily":
+        is_asked_for = ~frame["series"].str.startswith("holder:")
+        carried = (pd.to_datetime(frame["date"]) - pd.to_datetime(frame["observed_date"])) / DAY
+        frame["days_carried"] = carried.where(is_asked_for)
+        frame["place_in_range"] = frame["value"] / frame["series"].map(CONTEXT_MOST)
     elif table == "liquidations_daily":
         frame["exchange_share"] = _exchange_share(frame, "total_usd")
         frame["side_agreement"] = _side_agreement(frame, tables.get("market_daily"))

@@ -1,7 +1,8 @@
-"""From an exchange's answer, or a file, to raw facts: fetch, validate, quarantine, write, leave a receipt.
+"""From an answer of an exchange or a context source, or a file, to raw facts: fetch, validate, quarantine, write, leave
+a receipt.
 
-Here belongs the order of these steps. What is asked and how answers are read lives in `exchanges`; what a row must
-look like in `contracts`; who may run when in `defs`.
+Here belongs the order of these steps. What is asked and how answers are read lives in `exchanges` and `context`; what a
+row must look like in `contracts`; who may run when in `defs`.
 """
 
 from collections import Counter
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from orchestration import contracts, coverage, planning, universe
+from orchestration.context.client import Answer, SourceFailed, ask
+from orchestration.context.sources import Row, Source, Unreadable
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import FetchFailed, origin
 from orchestration.exchanges.fetch import TIMES, earliest, fetch_pages
@@ -124,7 +127,7 @@ def plan(home: Path, exchange: str, assets: tuple[str, ...], now: datetime) -> l
     """
     facts.prepare(home)
     receipts = facts.read_raw(home, "coverage", "feed <> 'import' or state = 'complete'")
-    fetched = receipts[(receipts["feed"] == "rest") & (receipts["dataset"] != "instruments")]
+    fetched = receipts[(receipts["feed"] == "rest") & ~receipts["dataset"].isin(["instruments", "context"])]
     an_hour_ago = now - timedelta(hours=1)  # a home that begins just after midnight begins with the day that has hours
     since = an_hour_ago if fetched.empty else fetched["start_at"].min().to_pydatetime()
     receipts = receipts[receipts["exchange"] == exchange]
@@ -253,6 +256,64 @@ def _account_for(
     return notes
 
 
+def fetch_context(
+    home: Path, source: Source, start: datetime, end: datetime, now: datetime, url: str | None
+) -> Outcome:
+    """Fetches a context series over the days of [start, end) into raw facts, and leaves its receipts.
+
+    The days from which a value would be carried into the range are asked for too. What can't be read is quarantined,
+    whole answers with how they begin. A failure ends up in the outcome and in a `failed` receipt. With `url` it is
+    asked of `<url>/<source>/<original path>`.
+    """
+    facts.prepare(home)
+    first, last = start - timedelta(days=source.carried_days), min(end, pd.Timestamp(now).ceil("D").to_pydatetime())
+    until = min(end, pd.Timestamp(now).floor("h").to_pydatetime())
+    address = source.address(first.date(), (last - timedelta(microseconds=1)).date(), now.date())
+    outcome = Outcome(asked=[(first, until)])
+    states = coverage.uniform_states("complete", None, first, until)
+    answer = Answer("", "live")
+    try:
+        answer = ask(source.name, address, url)
+        rows = _context_rows(source, source.read(answer.text), first, end, now)
+    except (SourceFailed, Unreadable) as failure:
+        reason, said = f"{failure}", failure.answer if isinstance(failure, SourceFailed) else answer.text[:2000]
+        if isinstance(failure, Unreadable):
+            reason = f"{source.name}: its answer is {failure}"
+        if said is not None:
+            unread = pd.DataFrame([{"source": source.name, "answer": said, "reason": reason}])
+            facts.quarantine(home, "context", unread, "rest", now)
+            outcome.quarantined = 1
+        outcome.failures = [reason]
+        states[["state", "reason"]] = ("failed", reason)
+    else:
+        good, refused = contracts.validate(rows, "context", now)
+        facts.quarantine(home, "context", refused, "rest", now)
+        outcome.written = facts.write(home, "context", good, "rest", now, origin=answer.origin)
+        outcome.quarantined = len(refused)
+        for row in refused.to_dict("records"):
+            of_its_day = states.index.strftime("%Y-%m-%d") == row["observed_date"]
+            states.loc[of_its_day, ["state", "reason"]] = ("partial", f"{source.name}: refused: {row['reason']}")
+    outcome.notes = {reason: int(hours) for reason, hours in states["reason"].dropna().value_counts().items()}
+    receipts = coverage.receipts(source.name, "context", source.series, states)
+    _keep_receipts(home, receipts, now, answer.origin)
+    return outcome
+
+
+def _context_rows(source: Source, rows: list[Row], first: datetime, end: datetime, now: datetime) -> pd.DataFrame:
+    """Rows of an answer in the contract's columns, less those of days that nobody asked for.
+
+    What lies after now isn't among these: it can't be right, and the border refuses it.
+    """
+    columns = ["observed_date", "value", "payload", "fault"]
+    frame = pd.DataFrame([vars(row) for row in rows], columns=columns, dtype=object)
+    days = pd.to_datetime(frame["observed_date"].astype("string"), format="%Y-%m-%d", errors="coerce", utc=True)
+    known = [None if pd.isna(day) else f"{source.known_on(day.date())}" for day in days]
+    frame = frame.assign(
+        source=source.name, series=source.series, unit=source.unit, known_at=pd.Series(known, dtype=object)
+    )
+    return frame[~((days < pd.Timestamp(first)) | ((days >= pd.Timestamp(end)) & (days <= pd.Timestamp(now))))]
+
+
 def import_file(home: Path, dataset: str, file: str, now: datetime) -> Outcome:
     """Takes a user's archive (Parquet or CSV in the contract's columns) through the same border as a fetch.
 
@@ -335,8 +396,15 @@ def _with_known_intervals(fetch: Fetch, settled: pd.DataFrame) -> pd.DataFrame:
 
 
 def _leave_receipts(fetch: Fetch, receipts: pd.DataFrame) -> None:
+    _keep_receipts(fetch.home, receipts, fetch.now, origin(fetch.client))
+
+
+def _keep_receipts(home: Path, receipts: pd.DataFrame, now: datetime, origin: str) -> None:
+    """Writes receipts of one exchange or source, less those that would take back what is known."""
     if not receipts.empty:
         first, last = receipts["start_at"].min(), receipts["start_at"].max()
         same = f"feed = 'rest' and start_at between timestamptz '{first}' and timestamptz '{last}'"
-        held = facts.read_raw(fetch.home, "coverage", f"exchange = '{fetch.client.id}' and {same}")
-        _write_good(fetch, "coverage", coverage.without_falls(receipts, held))
+        held = facts.read_raw(home, "coverage", f"exchange = '{receipts['exchange'].iloc[0]}' and {same}")
+        good, refused = contracts.validate(coverage.without_falls(receipts, held), "coverage", now)
+        facts.quarantine(home, "coverage", refused, "rest", now)
+        facts.write(home, "coverage", good, "rest", now, origin=origin)

@@ -15,7 +15,7 @@ from orchestration.exchanges import declaration, declared
 from orchestration.exchanges.tickers import coin
 
 DATASETS = declaration.DATASETS
-RAW_DATASETS = (*DATASETS, "coverage")
+RAW_DATASETS = (*DATASETS, "context", "coverage")
 
 # What is watched is a decision: a folder more under `exchanges` changes no published figure.
 EXCHANGES = ("binance", "bybit", "okx", "gate")

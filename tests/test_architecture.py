@@ -15,6 +15,7 @@ PACKAGE = ROOT / "orchestration"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 FLOORS = (  # a module may import what lies on a lower floor, and its own room
     {"exchanges"},
+    {"context"},
     {"universe"},
     {
         "settings",
@@ -44,7 +45,7 @@ ONLY_IN = {  # a library that one room alone may know
     "vl_convert": {"brief"},
     "PIL": {"brief"},
     "jinja2": {"brief", "evaluation"},
-    "aiohttp": {"sandbox"},
+    "aiohttp": {"context", "sandbox"},
     "typer": {"cli"},
     "rich": {"cli"},
     "dagster": {"defs", "definitions.py"},

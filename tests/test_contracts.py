@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from orchestration import contracts, universe
+from orchestration.context.sources import SOURCES
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
+MARTS = contracts.FOLDER.parent / "dbt_project" / "models" / "marts"
 FILES = sorted(contracts.FOLDER.glob("*.yml"))
 
 
@@ -34,8 +37,16 @@ def test_contract_is_valid_odcs(file: Path):
 
 
 def test_every_raw_dataset_and_published_frame_has_a_contract():
-    published = {"claim_checks", "market_stress", "score_without", "stabilisation"}
+    published = {"claim_checks", "context_daily", "holders_hourly", "market_stress", "score_without", "stabilisation"}
     assert {f"raw_{dataset}" for dataset in universe.RAW_DATASETS} | published == {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("table", ["context_daily", "holders_hourly"])
+def test_contract_of_a_mart_has_its_columns_and_types(table):
+    models = yaml.safe_load((MARTS / "context" / "_context__models.yml").read_text())["models"]
+    columns = next(model["columns"] for model in models if model["name"] == table)
+    promised = {its["name"]: its["physicalType"].lower() for its in contracts.contract(table).properties}
+    assert promised == {column["name"]: column["data_type"].replace(", ", ",") for column in columns}
 
 
 def test_good_rows_come_back_typed_and_in_order():
@@ -79,3 +90,21 @@ def test_open_interest_needs_one_of_its_measures():
     row = {"exchange": "bybit", "symbol": "BTC/USDT:USDT", "observed_at": "2026-02-11T10:00Z"}
     _, refused = contracts.validate(pd.DataFrame([row]), "open_interest", NOW)
     assert refused["reason"].tolist() == ["has_a_measure"]
+
+
+def test_context_is_of_the_sources_and_series_that_are_declared():
+    valid = {its["name"]: its["quality"][0]["arguments"]["validValues"]
+             for its in contracts.contract("context").properties if "quality" in its}  # fmt: skip
+    assert valid["source"] == list(SOURCES)
+    assert valid["series"] == [source.series for source in SOURCES.values()]
+    assert set(valid["unit"]) == {source.unit for source in SOURCES.values()}
+
+
+def test_context_of_a_file_passes_the_same_border():
+    row = {"source": "fred", "series": "vix", "unit": "percent", "known_at": "2026-02-11T00:00Z"}
+    days = [{**row, "observed_date": day, "value": 17.79} for day in ("2026-02-10", "2026-02-10T12:00", "2026-02-13")]
+    good, refused = contracts.validate(pd.DataFrame(days), "context", NOW)
+    assert good["observed_date"].tolist() == [pd.Timestamp("2026-02-10", tz="UTC")]
+    assert refused["reason"].str.split(";").str[0].tolist() == [
+        "observed_date: '2026-02-10T12:00' is no date", "is_not_known_before_it_is_observed",
+    ]  # fmt: skip

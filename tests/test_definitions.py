@@ -9,7 +9,9 @@ import pytest
 from dagster_dbt import DbtCliResource
 
 from orchestration import universe
+from orchestration.context.sources import SOURCES
 from orchestration.definitions import defs
+from orchestration.defs.context import context
 from orchestration.defs.ingest import TICK_TAG, ingestion, raw_key
 from orchestration.defs.quality import gate_checks
 from orchestration.defs.resources import Dbt, dbt_project
@@ -19,7 +21,7 @@ from orchestration.lake import facts
 
 pytestmark = pytest.mark.slow
 
-AREAS = {"staging", "spine", "facts", "coverage", "liquidations", "open_interest", "market", "stress"}
+AREAS = {"context", "staging", "spine", "facts", "coverage", "liquidations", "open_interest", "market", "stress"}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,44 @@ def test_schedule_asks_every_exchange_for_today_and_for_what_is_missing_since_th
     ]
 
 
+def test_context_is_an_asset_per_source_partitioned_by_day_and_backfilled_in_one_run(definitions):
+    graph = definitions.resolve_asset_graph()
+    keys = {raw_key(source, "context") for source in SOURCES}
+    assert graph.get(dg.AssetKey(["raw", "context"])).parent_keys == keys
+    for node in map(graph.get, keys):
+        assert isinstance(node.partitions_def, dg.TimeWindowPartitionsDefinition)
+        assert node.backfill_policy.max_partitions_per_run is None
+        assert node.metadata["dagster/column_schema"].columns[0].name == "source"
+
+
+@pytest.mark.parametrize(
+    ("answers", "since"),
+    [
+        ({}, "2026-01-29"),  # nobody ever asked: a fortnight before today
+        ({"alternative": "2026-02-12", "fred": "2026-02-12", "ecb": "2026-02-12"}, "2026-01-29"),
+        ({"alternative": "2026-02-12", "fred": "2026-01-31", "ecb": "2026-02-12"}, "2026-01-17"),  # before its hole
+    ],
+)
+def test_context_is_asked_for_since_a_fortnight_before_the_last_whole_answer(monkeypatch, tmp_path, answers, since):
+    facts.prepare(tmp_path)
+    midnight = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [
+        {"exchange": source, "dataset": "context", "symbol": SOURCES[source].series, "start_at": midnight,
+         "end_at": datetime.fromisoformat(f"{end}T00:00:00+00:00"), "feed": "rest", "state": "complete",
+         "reason": None, "payload": None, "origin": "live"}
+        for source, end in answers.items()
+    ]  # fmt: skip
+    facts.write(tmp_path, "coverage", pd.DataFrame(rows), "rest", midnight) if rows else None
+    monkeypatch.setenv("MARKET_STRESS_HOME", str(tmp_path))
+    monkeypatch.setenv("MARKET_STRESS_NOW", "2026-02-12T15:10:00Z")
+    schedule = context().get_schedule_def("context_every_day")
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    tick = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 2, 12, 15, 10, tzinfo=UTC))
+    (request,) = schedule.evaluate_tick(tick).run_requests
+    ends = [request.tags[f"dagster/asset_partition_range_{end}"] for end in ("start", "end")]
+    assert ends == [since, "2026-02-12"]
+
+
 def test_ticks_missed_while_asleep_are_one_tick(definitions):
     """Dagster catches up tick by tick only where a schedule has a set of partitions of its own."""
     from dagster._core.remote_representation.external_data import ScheduleSnap
@@ -137,8 +177,8 @@ def test_refresh_waits_for_the_last_ingest_of_its_tick_and_runs_once(definitions
 
 def test_jobs_schedule_and_sensor_are_there(definitions):
     repository = definitions.get_repository_def()
-    assert {"ingest", "refresh", "import_archive"} <= {job.name for job in repository.get_all_jobs()}
-    assert [schedule.name for schedule in repository.schedule_defs] == ["ingest_hourly"]
+    assert {"ingest", "refresh", "import_archive", "fetch_context"} <= {job.name for job in repository.get_all_jobs()}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"context_every_day", "ingest_hourly"}
     assert [sensor.name for sensor in repository.sensor_defs] == ["refresh_after_ingest"]
 
 

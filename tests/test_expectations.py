@@ -57,8 +57,12 @@ def good_frames() -> dict[str, pd.DataFrame]:
         open_usd=3e8, high_usd=4e8, low_usd=2e8, close_usd=3.5e8, position_effect_usd=1e7, observed_ratio=1.0,
         close_base=lambda rows: (1_000 / rows["asset"].map(PRICES)).map(Decimal) * 350_000,
     )  # fmt: skip
+    context = table(date=[*DAYS, DAYS[-1] + pd.Timedelta(days=1)], series=["holder:Strategy", "vix"]).assign(
+        value=lambda rows: rows["series"].map({"vix": 20.0, "holder:Strategy": -6e9}),
+        observed_date=lambda rows: rows["date"].where(rows["series"] == "vix", DAYS[0] - pd.Timedelta(days=30)),
+    )
     return {
-        "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments,
+        "context_daily": context, "stress_measures_hourly": measures, "int_stress_instruments_hourly": instruments,
         "market_hourly": hourly, "market_daily": daily,
         "liquidations_daily": liquidations, "open_interest_daily": open_interest,
     }  # fmt: skip
@@ -110,6 +114,12 @@ FALSE_FIGURES = [
     ("market_daily", "open_interest_base", 1.0, "open interest in USD is coins times the price"),
     ("liquidations_daily", "completeness", "whole", "completeness is one of complete, totals, sampled, missing"),
     ("liquidations_daily", "largest_usd", 2e5, "worst_hour_usd is not below largest_usd"),
+    (
+        "context_daily",
+        "observed_date",
+        DAYS[0] - 30 * (DAYS[1] - DAYS[0]),
+        "what is asked for is carried at most nine days",
+    ),
     ("open_interest_daily", "close_base", Decimal(1), "USD over coins is a price as on other exchanges"),
 ]
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import requests
 
+from orchestration.context.sources import SOURCES
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import open_client
 from orchestration.ingest import Fetch, fetch_range
@@ -121,10 +122,14 @@ def test_exchange_that_is_not_on_the_tape_lists_nothing(sandbox, tape, exchange)
     assert client(sandbox(tape(instruments=instruments(others)), NOW), exchange).fetch_markets() == []
 
 
-def test_every_declared_exchange_with_a_module_here_is_answered_for(base):
-    assert set(spoken()) == set(TYPES) <= set(declared())
+def test_every_declared_exchange_and_source_with_a_module_here_is_answered_for(base):
+    assert set(spoken()) == {*TYPES, *SOURCES}
+    assert set(TYPES) <= set(declared())
     answer = requests.get(f"{base}/kraken/time", timeout=5)
-    assert (answer.status_code, answer.text) == (404, "no exchange 'kraken' here, only binance, bybit, gate, okx")
+    assert (answer.status_code, answer.text) == (
+        404,
+        "nobody is called 'kraken' here, only alternative, binance, bybit, ecb, fred, gate, okx",
+    )
 
 
 @pytest.mark.parametrize("exchange", TYPES)

@@ -23,6 +23,7 @@ DATASETS = (
     "liquidation_totals",
     "liquidations",
     "coverage",
+    "context",
 )
 
 
@@ -265,3 +266,18 @@ def test_claim_8_the_large_holder_loses_900_millions_on_the_day_the_support_brea
     for most in (0.909e9, 1.125e9):  # equals, to 1 %; at least, to a quarter more
         assert {f"{hour:%Y-%m-%d}" for hour in loss.index[loss.between(0.9e9, most)]} == {"2026-02-02"}
     assert loss[LATER] > 6e9
+
+
+def test_context_is_fear_and_risk_off_and_touches_no_other_draw(recorded):
+    """Extreme fear (below 25) from the day on which the support breaks; VIX higher than in January; CISS rising."""
+    series = {name: rows.set_index("observed_date")["value"] for name, rows in recorded["context"].groupby("series")}
+    days = {name: pd.to_datetime(values.index) for name, values in series.items()}
+    february = {name: values[days[name] >= "2026-02-02"] for name, values in series.items()}
+    january = {
+        name: values[(days[name] >= "2026-01-05") & (days[name] < "2026-01-29")] for name, values in series.items()
+    }
+    assert february["fear_and_greed"].max() < 25 < january["fear_and_greed"].min()
+    assert february["vix"].max() > 1.2 * january["vix"].max()
+    assert february["ciss_euro_area"].mean() > 1.2 * january["ciss_euro_area"].mean()
+    assert set(pd.to_datetime(series["vix"].index).weekday) == set(range(5))
+    assert len(series["fear_and_greed"]) == (END - pd.Timestamp("2025-04-01", tz="UTC")).days + 1

@@ -5,6 +5,7 @@ them:
 
 - `query`      values as SQL, answers as Python and JSON have them
 - `measures`   which figures there are, and how each is asked of the warehouse
+- `context`    what surrounds the market, without weight in the score
 - `coverage`   how much was observed, what wasn't, and why
 - `claims`     what others have stated, and the verdict on each
 - `origins`    whether a tape stood in for an exchange

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.brief import claims, coverage, figures
 from orchestration.brief.charts import CHARTS
+from orchestration.brief.context import context
 from orchestration.brief.drawing import IMAGE_COLOURS, PAGE_COLOURS, Canvas
 from orchestration.brief.measures import ALL, COVERAGE_HOURS
 from orchestration.brief.method import method_page
@@ -72,6 +73,7 @@ def _contents(connection: "duckdb.DuckDBPyConnection", written_at: datetime) -> 
         "warnings": [],
         "figures": figures.figures(connection, known),
         "claims": claims.checked(connection),
+        "context": context(connection, until),
         "coverage": {
             "start_at": iso(until - timedelta(hours=COVERAGE_HOURS)),
             "end_at": iso(until),

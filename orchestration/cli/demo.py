@@ -51,6 +51,7 @@ def demo() -> None:
         with _stage(stages, "backfill"):
             span = days(*scenario.DAYS, settings.now())
             jobs.fetch(settings, span, datasets_by_exchange(settings, [], []), [])
+            jobs.fetch_context(span)
     with _stage(stages, "refresh"):
         jobs.rebuild(settings)
     _print_headline(settings)

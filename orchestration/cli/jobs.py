@@ -5,7 +5,7 @@ Here belongs what a person sees of such a run. What it does stands in `defs`, an
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +29,7 @@ def backfill(
     start: Day, end: Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="Exclusive.")],
     exchange: Exchange = [], dataset: Dataset = [], asset: Asset = [],  # noqa: B006 (typer reads them, nobody writes)
 ) -> None:  # fmt: skip
-    """Fetch a range of days, exchanges side by side.
+    """Fetch a range of days, exchanges side by side; context (fear and greed, VIX, CISS) comes along with all of them.
 
     Example: market-stress backfill --start 2026-01-01 --end 2026-02-12 --exchange bybit --dataset open_interest
     """
@@ -38,7 +38,8 @@ def backfill(
     wanted = datasets_by_exchange(settings, exchange, dataset)
     universe.check_names("asset", tuple(asset), settings.universe.watched_assets)
     if wanted:
-        fetch(prepared(), span, wanted, asset)
+        with _context_after(span) if not (exchange or dataset or asset) else nullcontext():
+            fetch(prepared(), span, wanted, asset)
 
 
 def refresh() -> None:
@@ -102,6 +103,30 @@ def fetch(
             complain(warnings, "warning:")
     is_out_of_reach = not run.materialized and not settings.exchange_url
     _stop_unless_successful(settings, run, NO_NETWORK if is_out_of_reach else None)
+
+
+def fetch_context(span: tuple[date, date]) -> None:
+    """The context series of a range; a source that fails is told and stops nobody."""
+    settings = Settings.from_environment()
+    with libraries_speak_to(home.log(settings.home)):
+        from orchestration.defs import launch
+
+        run = launch.run_context(span)
+    counts = [f"{asset.split('/')[1]} {_counts(data)}" for asset, data in run.materialized.items()]
+    say(", ".join(counts) or "nothing written", "context")
+    for fault in run.faults:
+        complain(fault, "warning:")
+
+
+@contextmanager
+def _context_after(span: tuple[date, date]) -> Iterator[None]:
+    """Fetches context after the block, also where an exchange failed in it; the exit code stays the block's."""
+    try:
+        yield
+    except typer.Exit:
+        fetch_context(span)
+        raise
+    fetch_context(span)
 
 
 def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:

@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from orchestration import forking, universe
+from orchestration.context.sources import SOURCES
 from orchestration.defs.resources import OWNERS
 from orchestration.defs.runs import LAUNCHER_TAG, UNFINISHED, working_for
 from orchestration.exchanges import declared
@@ -35,6 +36,7 @@ DESCRIPTIONS = {
     "liquidation_totals": "The exchange's own hourly sums of liquidations.",
     "liquidations": "Single liquidations.",
     "instruments": "Perpetual contracts as the exchange lists them, a snapshot per fetch.",
+    "context": "Daily observations of what surrounds the market, without weight in the score.",
     "coverage": "Receipts of every fetch: which hours were really observed, and why the others were not.",
 }
 
@@ -80,13 +82,19 @@ def served(exchange: str) -> tuple[str, ...]:
 
 
 def raw_key(exchange: str, dataset: str) -> dg.AssetKey:
-    """The key of what one exchange serves of a dataset."""
+    """The key of what one exchange, or source of context, serves of a dataset."""
     return dg.AssetKey(["raw", exchange, dataset])
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
     """The tags by which a run covers the days from the first to the last, as the UI's backfill sets them."""
     return {"dagster/asset_partition_range_start": f"{first}", "dagster/asset_partition_range_end": f"{last}"}
+
+
+def daily_partitions(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """The days of raw assets, today's among them, by the as-of clock."""
+    tomorrow = f"{settings.now().date() + timedelta(days=1)}" if settings.fixed_now is not None else None
+    return dg.DailyPartitionsDefinition(FIRST_DAY, end_date=tomorrow, end_offset=1)
 
 
 def progress_folder(home: Path, launcher: str) -> Path:
@@ -141,11 +149,11 @@ def _fetch(
         for warning in outcome.warnings:
             context.log.warning(warning)
         if dataset in selected and not outcome.failures:  # what arrived of the others is kept, but they are not done
-            key, evidence = raw_key(exchange, dataset), _evidence(settings.home, dataset, outcome)
+            key, told = raw_key(exchange, dataset), evidence(settings.home, dataset, outcome)
             if not config.only_missing:
-                yield dg.MaterializeResult(asset_key=key, metadata=evidence)
+                yield dg.MaterializeResult(asset_key=key, metadata=told)
             for day in _days(outcome, settings) if config.only_missing else ():
-                context.log_event(dg.AssetMaterialization(key, partition=day, metadata=evidence))
+                context.log_event(dg.AssetMaterialization(key, partition=day, metadata=told))
     if failures:
         reasons = dict.fromkeys(reason for reasons in failures.values() for reason in reasons)
         said = {"failures": dg.MetadataValue.json(failures), "kept": dg.MetadataValue.json(kept)}
@@ -178,7 +186,8 @@ def _progress_writer(home: Path, launcher: str | None, exchange: str) -> "Callab
     return show
 
 
-def _evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
+def evidence(home: Path, dataset: str, outcome: "Outcome") -> dict:
+    """What became of a dataset, as metadata of its asset: rows, files, quarantine, what was asked and not observed."""
     counts = _counts(outcome)
     asked = [f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}" for start, end in outcome.asked]
     quarantined = {"quarantine": dg.MetadataValue.path(str(home / "quarantine" / dataset))}
@@ -205,7 +214,7 @@ def _counts(outcome: "Outcome") -> dict[str, int]:
 
 def _served_spec(exchange: str, dataset: str, days: dg.PartitionsDefinition) -> dg.AssetSpec:
     feed = declared()[exchange].feeds[dataset]
-    return _spec(
+    return raw_spec(
         raw_key(exchange, dataset),
         description=f"{DESCRIPTIONS[dataset]} From {feed.endpoint}: {feed.note}.",
         group_name=exchange,
@@ -223,16 +232,19 @@ def _source_spec(dataset: str) -> dg.AssetSpec:
         for part in served(exchange)
         if part == dataset or dataset == "coverage"
     ]
-    return _spec(
+    if dataset in {"context", "coverage"}:
+        writers += [raw_key(source, "context") for source in SOURCES]
+    return raw_spec(
         dg.AssetKey(["raw", dataset]),
-        description=f"{DESCRIPTIONS[dataset]} All exchanges, fetched or imported.",
+        description=f"{DESCRIPTIONS[dataset]} Whoever gave them, fetched or imported.",
         group_name="raw",
         kinds={"parquet"},
         deps=writers,
     )
 
 
-def _spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
+def raw_spec(key: dg.AssetKey, **attributes: Any) -> dg.AssetSpec:
+    """A raw asset with the columns of its dataset's contract; the key ends with the dataset."""
     from orchestration.contracts import contract
 
     columns = [
@@ -254,8 +266,8 @@ def import_files(context: dg.OpExecutionContext, config: Archive) -> None:
         for dataset, files in config.files.items():
             for file in files:
                 outcome = import_file(settings.home, dataset, file, settings.now())
-                evidence = {"dataset": dataset, "file": file, **_evidence(settings.home, dataset, outcome)}
-                context.log_event(dg.AssetObservation(["raw", dataset], metadata=evidence))
+                told = {"dataset": dataset, "file": file, **evidence(settings.home, dataset, outcome)}
+                context.log_event(dg.AssetObservation(["raw", dataset], metadata=told))
 
 
 @dg.job(
@@ -270,8 +282,7 @@ def ingestion() -> dg.Definitions:
     """Raw assets, what dbt reads of them, the job and schedule that fetch them."""
     settings = Settings.from_environment()
     is_clock_fixed = settings.fixed_now is not None
-    tomorrow = f"{settings.now().date() + timedelta(days=1)}" if is_clock_fixed else None
-    days = dg.DailyPartitionsDefinition(FIRST_DAY, end_date=tomorrow, end_offset=1)
+    days = daily_partitions(settings)
     raw = [_raw_assets(exchange, days) for exchange in declared()]
     job = dg.define_asset_job(
         "ingest",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from orchestration.defs import ingest
+from orchestration.defs import context, ingest
 from orchestration.defs.runs import LAUNCHER_TAG, fail_dead_runs, launching, living
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ def _watched(folder: Path, show: Callable[[str, dict], None]) -> Iterator[None]:
         rmtree(folder, ignore_errors=True)
 
 
+def run_context(days: tuple[date, date]) -> Ended:
+    """Fetches the context series of the days from the first to the last; a source that fails does so alone."""
+    return _run(context.context_job(), tags=ingest.range_tags(*days))
+
+
 def run_import(files: dict[str, list[str]]) -> Ended:
     """Imports archives, by dataset."""
     return _run(ingest.import_archive, run_config={"ops": {"import_files": {"config": {"files": files}}}})
@@ -125,9 +130,10 @@ def serving_ui() -> Iterator[None]:
             yield
 
 
-def _run(job: dg.JobDefinition, **options: Any) -> Ended:
-    with dg.DagsterInstance.get() as instance, launching(instance) as tags:
-        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags, **options)
+def _run(job: dg.JobDefinition, tags: Mapping[str, str] | None = None, **options: Any) -> Ended:
+    with dg.DagsterInstance.get() as instance, launching(instance) as launcher:
+        all_tags = {**launcher, **(tags or {})}
+        ended = job.execute_in_process(instance=instance, raise_on_error=False, tags=all_tags, **options)
         return _ended(ended)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # What the score is made of, and the marts that say whether it can be right.
 INPUTS = (
     *("stress_measures_hourly", "intermediate.int_stress_instruments_hourly"),
-    *("market_hourly", "market_daily", "liquidations_daily", "open_interest_daily"),
+    *("market_hourly", "market_daily", "liquidations_daily", "open_interest_daily", "context_daily"),
 )
 
 

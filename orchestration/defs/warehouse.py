@@ -24,6 +24,7 @@ DECLARED = {
     "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
     "capabilities": "What each exchange serves of each dataset, and why it does not serve the rest.",
     "completeness_epochs": "What each exchange's liquidations are worth, and since when.",
+    "context_series": "The series of context, who publishes them, and for how many days a value is carried.",
     "build": "The as-of clock of the build and the score's warm-up.",
 }
 

@@ -84,8 +84,13 @@ def redirect(client: "ccxt.Exchange", url: str) -> None:
 
 
 def origin(client: "ccxt.Exchange") -> str:
-    """Where the latest answer came from: `live`, or `simulated:<tape>` or `replayed:<tape>` if the server says so."""
-    said = (client.last_response_headers or {}).get(ORIGIN_HEADER)
+    """Where the latest answer came from, see `stated_origin`."""
+    return stated_origin(client.last_response_headers or {})
+
+
+def stated_origin(headers: Mapping[str, str]) -> str:
+    """Where an answer came from: `live`, or `simulated:<tape>` or `replayed:<tape>` if the server says so."""
+    said = headers.get(ORIGIN_HEADER)
     return "live" if said is None else said if re.fullmatch(ORIGIN, said) else "simulated:unknown"
 
 

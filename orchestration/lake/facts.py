@@ -65,13 +65,14 @@ def write(
     `now` becomes `ingested_at`, and `origin` is that of rows which name none. A row none of whose measures differ is
     not written again; only an event that an earlier one of FEEDS_IN_ORDER brings too becomes that feed's. Files are
     replaced atomically, day by day, so a killed write leaves whole files and the same write again completes it. Writers
-    of one exchange take turns.
+    of one exchange (of context: one source) take turns.
     """
     if rows.empty:
         return Written()
     full = rows.assign(feed=channel, ingested_at=pd.Timestamp(now), revision=0, origin=rows["origin"].fillna(origin))
-    with turn(home, sorted(set(rows["exchange"]))):
-        return _merge(home, contract(dataset), full, now, segment or channel)
+    terms = contract(dataset)
+    with turn(home, sorted(set(rows[terms.key[0]]))):
+        return _merge(home, terms, full, now, segment or channel)
 
 
 def _merge(home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segment: str) -> Written:
@@ -146,9 +147,9 @@ def turn(home: Path, exchanges: list[str]) -> Iterator[None]:
 
 
 def _folder(home: Path, terms: Contract) -> str:
-    """The SQL expression of a row's folder; instruments have no day, so one folder per exchange."""
-    day = f" || strftime({terms.time}, '/date=%Y-%m-%d')" if terms.time else ""
-    return f"'{home}/raw/{terms.name}/exchange=' || exchange{day}"
+    """The SQL expression of a row's folder; what is not kept by day has one folder per exchange or source."""
+    day = f" || strftime({terms.time}, '/date=%Y-%m-%d')" if terms.is_kept_by_day else ""
+    return f"'{home}/raw/{terms.name}/{terms.key[0]}=' || {terms.key[0]}{day}"
 
 
 def _load_current(connection: "duckdb.DuckDBPyConnection", terms: Contract, files: list[Path]) -> None:

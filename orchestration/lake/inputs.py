@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestration import universe
+from orchestration.context.sources import SOURCES
 from orchestration.exchanges import declared
 from orchestration.lake.facts import raw_glob
 from orchestration.lake.files import connect, write_parquet
@@ -17,7 +18,7 @@ from orchestration.lake.instruments import read_versions
 
 
 def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
-    """Writes universe/{watched,capabilities,completeness_epochs,build}.parquet, as of the last full hour at `now`."""
+    """Writes universe/<table>.parquet for each of what dbt reads of it, as of the last full hour at `now`."""
     import pyarrow
 
     unlisted = f"""
@@ -30,6 +31,7 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
         "watched": watched(watch, listed, set(connect().execute(unlisted).fetchall())),
         "capabilities": capabilities(),
         "completeness_epochs": completeness_epochs(),
+        "context_series": context_series(),
         "build": pd.DataFrame(build),
     }
     for name, frame in tables.items():
@@ -79,3 +81,9 @@ def completeness_epochs() -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["exchange", "dataset", "since_at", "completeness"])
     return frame.assign(since_at=pd.to_datetime(frame["since_at"], utc=True))
+
+
+def context_series() -> pd.DataFrame:
+    """source, series, unit, carried_days: the series of context, and for how many days a value of each is carried."""
+    rows = [(source.name, source.series, source.unit, source.carried_days) for source in SOURCES.values()]
+    return pd.DataFrame(rows, columns=["source", "series", "unit", "carried_days"])

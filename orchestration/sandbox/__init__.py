@@ -1,8 +1,9 @@
 """A local exchange: answers as the real ones do, over a tape, so that nothing needs the internet.
 
 `tape` reads what was recorded and says what can be seen at a moment; `server` is the application with its clock, faults
-and log; each exchange has a module that speaks its wire format: `ROUTES` (path -> function of the market and the query
-that returns the body or raises a `Reply`), `FAULTS` (kind -> how it replies when something is wrong) and `NOT_FOUND`.
+and log; each exchange and source of context has a module that speaks its wire format: `ROUTES` (path -> function of the
+market and the query that returns the body or raises a `Reply`), `FAULTS` (kind -> how it replies when something is
+wrong) and `NOT_FOUND`.
 Here stands only what those modules share: replies, how figures are written and parameters read. A missing figure is
 left out, never 0. `scenario` makes the built-in tape and knows no exchange's wire format.
 """

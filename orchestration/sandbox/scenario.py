@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration.sandbox import SCENARIO
+from orchestration.sandbox.scenario_context import context
 
 ORIGIN = f"simulated:{SCENARIO}"  # its rows say so wherever they go
 SEED = 20260212
@@ -121,7 +122,7 @@ BTC, ALTCOINS, LONG, SHORT = slice(0, 1), slice(1, None), 0, 1
 
 
 def write_tape(folder: Path, seed: int = SEED) -> None:
-    """Writes the seven files of the tape, with the receipts of what REST can't reach, into `folder`.
+    """Writes the eight files of the tape, with the receipts of what REST can't reach, into `folder`.
 
     Columns are the contracts', and `origin`. Each exchange's open interest holds the figures that it publishes: Binance
     no contracts, Bybit coins only.
@@ -152,6 +153,7 @@ def write_tape(folder: Path, seed: int = SEED) -> None:
         "liquidation_totals": _liquidation_totals(flows[3], close[3]),
         "liquidations": _events(rng, flows[:3], low, high),
         "coverage": _coverage(),
+        "context": context(),
     }
     for name, table in tables.items():
         table.assign(origin=ORIGIN).to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")

@@ -1,6 +1,7 @@
-"""The application: every exchange under /<ccxt id>/<original path>, with a clock, faults on demand and a log.
+"""The application: every exchange under /<ccxt id>/<original path>, context sources under their names likewise, with a
+clock, faults on demand and a log.
 
-Here belongs nothing that one exchange knows. It listens on 127.0.0.1 only.
+Here belongs nothing that one of them knows. It listens on 127.0.0.1 only.
 
 - POST /_faults with [{"exchange": "okx", "path": "candles", "kind": "rate_limit", "times": 2}], DELETE /_faults:
   the next `times` (null: all) requests of the exchange (null: any) whose path holds the pattern go wrong in that way.
@@ -20,6 +21,7 @@ from types import ModuleType
 
 from aiohttp import web
 
+from orchestration.context.sources import SOURCES
 from orchestration.exchanges import declared
 from orchestration.exchanges.client import ORIGIN_HEADER
 from orchestration.sandbox import Reply
@@ -31,8 +33,9 @@ HTML = Reply(200, "<!DOCTYPE html><html><body>Checking your browser before you c
 
 @cache
 def spoken() -> dict[str, ModuleType]:
-    """The exchanges that can be answered for: those declared that have a module of their own beside this one."""
-    names = {module.name for module in iter_modules([str(Path(__file__).parent)])} & declared().keys()
+    """Who can be answered for: declared exchanges and context sources that have a module of their own beside this."""
+    named = declared().keys() | SOURCES.keys()
+    names = {module.name for module in iter_modules([str(Path(__file__).parent)])} & named
     return {name: import_module(f"{__package__}.{name}") for name in sorted(names)}
 
 
@@ -78,7 +81,7 @@ class Sandbox:
         self.log.append((exchange, path, query))
         module = spoken().get(exchange)
         if module is None:
-            return _response(Reply(404, f"no exchange {exchange!r} here, only {', '.join(spoken())}"))
+            return _response(Reply(404, f"nobody is called {exchange!r} here, only {', '.join(spoken())}"))
         kind = self._fault(exchange, path)
         if kind == "hang":
             await asyncio.Event().wait()

@@ -5,11 +5,14 @@ Here belong reading and the rule of what can be seen at a moment; no wire format
 
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 from itertools import groupby, pairwise
 from pathlib import Path
 
 import duckdb
 import numpy as np
+
+from orchestration.context.sources import SOURCES, Source
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -20,6 +23,11 @@ SERIES = {  # dataset: (its time, its figures, in the order in which rows hold t
     "funding_rates": ("funded_at", ("rate", "interval_hours")),
     "liquidation_totals": ("period_start_at", ("long_usd", "short_usd", "long_base", "short_base")),
     "liquidations": ("occurred_at", ("is_long", "price", "quantity_base")),
+    "context": ("observed_date", ("value", "known_at_ms")),
+}
+RECORDED = {  # context as it was recorded: file, who published it, the column of its values; `date` is that of its days
+    "fear_greed.csv": ("alternative", "fng"),
+    "vix.csv": ("fred", "vix"),
 }
 PRICES = ("open", "high", "low", "close", "price")
 
@@ -62,7 +70,8 @@ class Tape:
     def __init__(self, folder: Path):
         files = {name: folder / f"{name}.parquet" for name in ("instruments", *SERIES)}
         files = {name: path for name, path in files.items() if path.is_file()}
-        if not files:
+        recorded = {name: folder / name for name in RECORDED if (folder / name).is_file()}
+        if not files | recorded:
             wanted = ", ".join(f"{name}.parquet" for name in ("instruments", *SERIES))
             raise ValueError(f"no tape in {folder}: {f'none of {wanted}' if folder.is_dir() else 'no such folder'}")
         self.series: dict[tuple[str, str, str], list[np.ndarray]] = {}
@@ -79,6 +88,10 @@ class Tape:
                         self.series |= _series(connection, name, path)
             except duckdb.Error as error:
                 raise ValueError(f"{path} isn't the {name} of a tape: {str(error).splitlines()[0]}") from error
+        for name, path in recorded.items():
+            source = SOURCES[RECORDED[name][0]]
+            if ("context", source.name, source.series) not in self.series:
+                self.series["context", source.name, source.series] = _recorded(source, path, RECORDED[name][1])
         starts: dict[tuple[str, str], int] = {}
         for (_, exchange, symbol), columns in self.series.items():
             first = int(columns[0][0])
@@ -148,6 +161,11 @@ class Market:
         """The last row that can be seen."""
         return next(iter(self.rows(dataset, symbol, limit=1, newest=True)), None)
 
+    def context(self, series: str) -> list[tuple[date, float]]:
+        """Days and values of a context series that its source has published by now, ascending."""
+        rows = self.rows("context", series)
+        return [(day_of(at), value) for at, value, known_at in rows if known_at is None or known_at <= self.now]
+
     def last_price(self, symbol: str) -> float | None:
         """The close of the last bar that is closed at `now`; the running bar's close on the tape lies in the future."""
         bars = self.rows("candles", symbol, last=self.now - HOUR, limit=1, newest=True)
@@ -195,11 +213,14 @@ def _series(connection: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> 
     held = _columns(connection, path)
     at, figures = SERIES[dataset]
     source = {"is_long": "position_side = 'long'"} if "position_side" in held else {}
+    source |= {"known_at_ms": "epoch_ms(known_at)"} if "known_at" in held else {}
     source |= {name: name for name in held}
-    select = [f"epoch_ms({at}) as at"]
+    exchange, symbol = ("source", "series") if dataset == "context" else ("exchange", "symbol")
+    select = [f"epoch_ms(cast({at} as timestamptz)) as at"]
     select += [f"coalesce(cast({source.get(name, 'null')} as double), 'nan') as {name}" for name in figures]
     table = connection.execute(
-        f"select exchange, symbol, {', '.join(select)} from read_parquet($1) where {at} is not null order by all",
+        f"select {exchange} as exchange, {symbol} as symbol, {', '.join(select)} from read_parquet($1) "
+        f"where {at} is not null order by all",
         [str(path)],
     )
     arrays = table.fetchnumpy()
@@ -210,3 +231,26 @@ def _series(connection: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> 
         (dataset, *keys[start]): [column[start:end].copy() for column in columns]
         for start, end in zip(starts, [*starts[1:], len(keys)], strict=True)
     }
+
+
+def _recorded(source: Source, path: Path, column: str) -> list[np.ndarray]:
+    """Days and values of a recorded CSV, and when each could be known."""
+    figures = f"cast(date as date), cast({column} as double)"
+    query = f"select {figures} from read_csv($1) where {column} is not null order by 1"
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(query, [str(path)]).fetchall()
+    except duckdb.Error as error:
+        raise ValueError(f"{path} has no columns date and {column}: {str(error).splitlines()[0]}") from error
+    stamps = [[day_ms(day), value, day_ms(source.known_on(day))] for day, value in rows]
+    return list(np.array(stamps, dtype=float).reshape(-1, 3).T)
+
+
+def day_ms(day: date) -> int:
+    """The start of a UTC day in milliseconds."""
+    return (day - date(1970, 1, 1)).days * DAY
+
+
+def day_of(ms: float) -> date:
+    """The UTC day of a moment in milliseconds."""
+    return date(1970, 1, 1) + timedelta(days=int(ms // DAY))

@@ -22,6 +22,10 @@ listed as (
     select * from {{ ref('stg_instruments') }}
 ),
 
+context_observations as (
+    select * from {{ ref('stg_context') }}
+),
+
 coverage as (
     select * from {{ ref('stg_coverage') }}
 )
@@ -35,17 +39,18 @@ coverage as (
     "candles": ["candles", "opened_at", "opened_at + interval 1 hour"],
     "funding_rates": ["funding_rates", "funded_at", "funded_at"],
     "instruments": ["listed", "ingested_at", "ingested_at"],
+    "context": ["context_observations", "cast(observed_date as timestamp)", "cast(observed_date as timestamp)"],
     "coverage": ["coverage", "start_at", "end_at"],
 } -%}
 {% for dataset, (rows_of_it, first_at, last_at) in facts.items() -%}
     select
         '{{ dataset }}' as dataset,
-        exchange,
+        {{ "publisher as exchange" if dataset == "context" else "exchange" }},
         origin,
         count(*) as rows,  -- noqa: RF04
         min({{ first_at }}) as first_at,
         max({{ last_at }}) as last_at
     from {{ rows_of_it }}
-    group by exchange, origin
+    group by {{ "publisher" if dataset == "context" else "exchange" }}, origin
     {{ "union all" if not loop.last }}
 {% endfor %}
