@@ -87,7 +87,7 @@ def exchanges(panel: Panel) -> list[str]:
 
 
 def _exchange(frame: pd.DataFrame) -> pd.Series:
-    return frame["instrument"].str.partition(":")[0]
+    return frame["instrument"].str.split(":").str[0]
 
 
 def _of(members: pd.DataFrame, dataset: str) -> pd.Series:

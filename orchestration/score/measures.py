@@ -41,12 +41,12 @@ class Instruments:
 
     @property
     def exchanges(self) -> np.ndarray:
-        return self.columns["instrument"].str.partition(":")[0].to_numpy()
+        return self.columns["instrument"].str.split(":").str[0].to_numpy()
 
     def without(self, left_out: str) -> "Instruments":
         """Less the instruments of this exchange, or of this asset."""
         kept, of_epochs = (
-            (its["asset"] != left_out) & (its["instrument"].str.partition(":")[0] != left_out)
+            (its["asset"] != left_out) & (its["instrument"].str.split(":").str[0] != left_out)
             for its in (self.columns, self.epochs)
         )
         return Instruments(

@@ -66,6 +66,12 @@ def test_a_stress_of_one_exchange_goes_with_it():
     assert table.loc[("okx", "ALL"), "score"] < table.loc[("gate", "ALL"), "score"] - 20
 
 
+def test_a_market_without_liquidations_has_its_other_parts():
+    table = score_without(market().assign(long_usd=np.nan, completeness=None, epoch_at=pd.NaT), WARM_UP_DAYS)
+    assert table["reason"].str.contains("never observed: liquidations").all()
+    assert (table["score_high"] - table["score_low"] >= 20).all()
+
+
 def test_where_nothing_is_left_there_is_no_row():
     alone = instrument(spread(HOURS))
     assert score_without(alone, WARM_UP_DAYS).empty
