@@ -1,5 +1,7 @@
 """Raw facts: merging, superseding, atomicity, publishing."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
@@ -113,6 +115,16 @@ def test_a_log_that_a_killed_publisher_left_is_never_replayed(home):
     with publish.read_only(home) as connection:
         assert connection.execute("select table_name from duckdb_tables()").fetchall() == [("marts",)]
     assert not list(home.glob("*.draft*"))
+
+
+def test_a_build_that_is_being_written_is_no_traceback(home):
+    writes = f"import duckdb; duckdb.connect({str(home / 'build.duckdb')!r}); print('open', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", writes], stdin=-1, stdout=-1, text=True) as writer:
+        assert writer.stdout.readline() == "open\n"
+        with pytest.raises(RuntimeError, match=r"build\.duckdb is being written: try again once the refresh has ended"):
+            publish.read_only(home, publish.BUILD)
+        writer.communicate("\n")
+    assert publish.read_only(home, publish.BUILD)
 
 
 def test_a_copy_of_the_build_tells_its_bytes_and_goes(home):

@@ -129,11 +129,22 @@ def row_counts(home: Path) -> dict[str, int]:
 
 
 def read_only(home: Path, database: str = "warehouse.duckdb") -> "duckdb.DuckDBPyConnection":
-    """A read-only connection in UTC; FileNotFoundError with the way out if nothing was published yet."""
+    """A read-only connection in UTC.
+
+    Raises FileNotFoundError with the way out if there is no such file yet, RuntimeError while somebody writes it, which
+    for build.duckdb is every refresh.
+    """
+    import duckdb
+
     path = home / database
     if not path.exists():
         raise FileNotFoundError(_missing(path))
-    return connect(path, read_only=True)
+    try:
+        return connect(path, read_only=True)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise RuntimeError(f"{path} is being written: try again once the refresh has ended") from None
 
 
 def _missing(path: Path) -> str:
