@@ -118,7 +118,7 @@ def test_a_log_that_a_killed_publisher_left_is_never_replayed(home):
 
 
 def test_a_build_that_is_being_written_is_no_traceback(home):
-    writes = f"import duckdb; duckdb.connect({str(home / 'build.duckdb')!r}); print('open', flush=True); input()"
+    writes = f"import duckdb; held = duckdb.connect({str(home / 'build.duckdb')!r}); print('open', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", writes], stdin=-1, stdout=-1, text=True) as writer:
         assert writer.stdout.readline() == "open\n"
         with pytest.raises(RuntimeError, match=r"build\.duckdb is being written: try again once the refresh has ended"):
