@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 from recordings import RECORDINGS
 
+TRIALS = pytest.StashKey[Counter]()
 COMMAND = Path(sys.executable).with_name("market-stress")
 
 
@@ -24,6 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def rounds(request) -> int:
     return request.config.getoption("--rounds")
+
+
+@pytest.fixture
+def trials(request) -> Counter:
+    """How many trials of each fault were survived; printed at the end."""
+    return request.config.stash.setdefault(TRIALS, Counter())
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    for fault, survived in config.stash.get(TRIALS, Counter()).items():
+        terminalreporter.write_line(f"{survived:6,} survived: {fault}")
 
 
 @pytest.fixture(scope="module")

@@ -35,16 +35,6 @@ SERVED = {
     for exchange in SIZES
 }
 MISSING_HOUR = pd.Timestamp("2026-02-10T09:00Z")
-READER = """
-import sys, time, duckdb
-from pathlib import Path
-rounds = 0
-while not Path(sys.argv[2]).exists():
-    with duckdb.connect(sys.argv[1], read_only=True) as warehouse:
-        warehouse.execute("select count(*) from market_stress join market_hourly using (as_of, asset)").fetchone()
-    rounds += 1
-print(rounds)
-"""
 
 
 def series(time_column: str, hours: pd.DatetimeIndex, **columns) -> pd.DataFrame:
@@ -374,21 +364,3 @@ def test_an_exchange_that_dropped_out_is_null_and_not_deleveraging(published):
         f"and period_start_date = date '{THIRD}'",
     )
     assert market == [(gate[0][0], False)]
-
-
-@pytest.mark.thorough
-def test_readers_never_see_an_error_while_the_warehouse_is_published(published, launch, tmp_path):
-    stop = tmp_path / "stop"
-    reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(published / "warehouse.duckdb"), str(stop)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert launch.run_refresh().is_successful
-        for _ in range(5):
-            assert launch.run_refresh(["market_stress"]).is_successful
-    finally:
-        stop.touch()
-        told, errors = reader.communicate(timeout=60)
-    assert errors == ""
-    assert int(told) > 10

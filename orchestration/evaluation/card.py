@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from orchestration import score
-from orchestration.evaluation import discrimination, events, lines, panel, sensitivity
+from orchestration.evaluation import discrimination, events, lines, monitor, panel, sensitivity
 from orchestration.evaluation.events import REACH_HOURS, WINDOW_HOURS, Event
 from orchestration.evaluation.facts import Facts
 from orchestration.evaluation.panel import ALL, Panel
@@ -37,6 +37,7 @@ PARAMETERS = {
     "weights": lines.WEIGHTS,
     "observed_throughout_ratio": panel.OBSERVED_THROUGHOUT_RATIO,
     "fewest_real_events": FEWEST_REAL_EVENTS,
+    "stabilisation_follows_within_hours": monitor.FOLLOWS_WITHIN_HOURS,
 }
 # What defines the figures; how they are shown is no part of it.
 SHOWN_BY = ("page.py", "charts.py", "sentences.py")
@@ -96,6 +97,7 @@ def data_hash(facts: Facts, frozen: Panel) -> str:
         "kept": facts.kept,
         "origins": facts.origins,
         "fear_and_greed": facts.fear_and_greed,
+        "stabilisation": facts.stabilisation,
         "published": facts.published,
     }
     digest = sha256(json.dumps(facts.revisions, sort_keys=True).encode())
@@ -152,6 +154,9 @@ def _told(
         "threshold_ratio": scope.threshold_ratio,
         "label_hours": [_label_hours(scope, lead, is_scored) for lead in LEAD_HOURS],
         "events": rows,
+        "stabilisation": monitor.before_falls(
+            facts.stabilisation[facts.stabilisation["asset"] == scope.asset], frozen.hours, scope.events
+        ),
         "alarms": [
             row
             for is_real, of_kind in ((True, ~simulated), (False, simulated))

@@ -35,8 +35,9 @@ class Facts:
 
     `instruments` is `int_stress_instruments_hourly`; `bars` as_of, asset, instrument, low, close of the bar that ended
     then; `kept` as_of, instrument and the share of longs that one event a symbol and second keeps; `origins` the table;
-    `published` as_of, asset, score, warm_up_days of `market_stress`; `fear_and_greed` known_at, value; `revisions` of
-    every dataset {dataset, rows, revised, first_revision_kept, backfilled}.
+    `published` as_of, asset, score, warm_up_days of `market_stress`; `fear_and_greed` known_at, value;
+    `stabilisation` as_of, asset, support_level, price_met, pace_met of the table; `revisions` of every
+    dataset {dataset, rows, revised, first_revision_kept, backfilled}.
     """
 
     instruments: pd.DataFrame
@@ -45,6 +46,7 @@ class Facts:
     origins: pd.DataFrame
     published: pd.DataFrame
     fear_and_greed: pd.DataFrame
+    stabilisation: pd.DataFrame
     revisions: list[dict]
 
 
@@ -64,6 +66,9 @@ def read(home: Path) -> Facts:
             origins = warehouse.execute("from origins where dataset not in ('instruments', 'coverage')").df()
             published = warehouse.execute("select as_of, asset, score, warm_up_days from market_stress").df()
             fear_and_greed = _fear_and_greed(warehouse)
+            stabilisation = warehouse.execute(
+                "select as_of, asset, support_level, price_met, pace_met from stabilisation"
+            ).df()
     except (duckdb.CatalogException, duckdb.BinderException):
         raise ValueError(f"{home} was published by an earlier version: run `market-stress refresh`") from None
     if instruments.empty or bars.empty:
@@ -78,6 +83,7 @@ def read(home: Path) -> Facts:
         origins=origins,
         published=published,
         fear_and_greed=fear_and_greed,
+        stabilisation=stabilisation,
         revisions=_revisions(lake),
     )
 

@@ -71,5 +71,8 @@ def market(
         origins=pd.DataFrame(origins, columns=["dataset", "exchange", "origin", "first_at", "last_at"]),
         published=nothing.astype({"asset": "str"})[["as_of", "asset", "score", "warm_up_days"]],
         fear_and_greed=nothing[["known_at", "value"]],
+        stabilisation=pd.DataFrame(
+            {"as_of": stamps, "asset": "BTC", "support_level": 90.0, "price_met": None, "pace_met": True}
+        ),
         revisions=REVISIONS,
     )  # fmt: skip
