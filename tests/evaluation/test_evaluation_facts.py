@@ -34,7 +34,8 @@ WAREHOUSE = """
 create table dbt_invocation as select 'one' as invocation_id, true as is_successful;
 create table origins as select 'candles' as dataset, 'gate' as exchange, 'live' as origin, 9 as rows,
     timestamp '2026-01-11' as first_at, timestamp '2026-02-12' as last_at;
-create table market_stress as select timestamp '2026-02-12' as as_of, 'BTC' as asset, 50.0 as score, 180 as warm_up_days;
+create table market_stress as
+select timestamp '2026-02-12' as as_of, 'BTC' as asset, 50.0 as score, 180 as warm_up_days;
 create table stabilisation as select timestamp '2026-02-12' as as_of, 'BTC' as asset, 90.0 as support_level,
     true as price_met, null::boolean as pace_met
 """
