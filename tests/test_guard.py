@@ -332,7 +332,15 @@ def test_what_we_take_of_dagster_beside_its_public_names_is_as_we_know_it():
     assert list(inspect.signature(create_app_from_workspace_process_context).parameters) == expected
     options = inspect.signature(WorkspaceProcessContext).parameters
     assert {"instance", "workspace_load_target", "version", "code_server_log_level"} <= set(options)
-    [origin] = workspace_opts_to_load_target(WorkspaceOpts(module_name=("a.b",))).create_origins()
-    assert origin.loadable_target_origin.module_name == "a.b"
-    [daemon] = entry_points(group="console_scripts", name="dagster-daemon")
-    assert callable(daemon.load())
+    assert "workspace" in inspect.signature(WorkspaceOpts).parameters
+    assert callable(workspace_opts_to_load_target)
+    from dagster._cli.code_server import start_command
+    from dagster._daemon.cli import run_command
+
+    for script, command, words in (
+        ("dagster", start_command, {"--socket", "-m", "--log-level"}),
+        ("dagster-daemon", run_command, {"--workspace"}),
+    ):
+        [entry] = entry_points(group="console_scripts", name=script)
+        assert callable(entry.load())
+        assert words <= {word for parameter in command.params for word in parameter.opts}

@@ -1,8 +1,8 @@
-"""What `market-stress up` runs: the guarded webserver and the daemon, two processes that end with the one above them.
+"""What `market-stress up` runs: code server, guarded webserver and daemon, three processes that end with it.
 
-Each leads a process group, to which all that Dagster starts below it belongs (code servers, runs, their steps), and
-reads a pipe whose other end only `up` holds: when that is closed, however `up` ended, the group is killed. Here belongs
-how they are started, watched and ended. Whom the webserver lets in is the matter of `guard`.
+Each leads a process group, to which all that Dagster starts below it belongs (runs and their steps, below the code
+server), and reads a pipe whose other end only `up` holds: when that is closed, however `up` ended, the group is killed.
+Here belongs how they are started, watched and ended. Whom the webserver lets in is the matter of `guard`.
 """
 
 import errno
@@ -13,20 +13,22 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import IO
 
 import dagster as dg
+import yaml
 
 from orchestration.defs.runs import fail_dead_runs, living
 
 DEFINITIONS = "orchestration.definitions"
-CHILDREN = ("webserver", "daemon")
+CHILDREN = ("code-server", "webserver", "daemon")
 ENDS_WITHIN_SECONDS = 8  # what was told to end is killed after that
 PORT_IS_FREED_WITHIN_SECONDS = 3  # by what a killed `up` leaves behind
 
@@ -82,28 +84,39 @@ def serve(home: Path, listener: socket.socket, token: str | None) -> None:
 
 def _serve(home: Path, listener: socket.socket, token: str | None) -> None:
     children: dict[str, Popen] = {}
-    try:
-        # A script's background jobs are started with these signals ignored, and so would be all that Dagster starts.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
-        with listener:
-            host, port = listener.getsockname()[:2]
-            children["webserver"] = _start("webserver", home, host, port, listener.fileno(), passes=listener.fileno())
-        _tell_token(children["webserver"], token)
-        children["daemon"] = _start("daemon", home)
-        while True:
-            for name, child in children.items():
-                if child.poll() is not None:
-                    raise RuntimeError(f"the {name} has ended ({_how(child.returncode)}), so `up` ends: start it again")
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        pass  # somebody told us to stop
-    finally:
-        _end(children)
+    with TemporaryDirectory(prefix="market-stress-") as folder:  # in the home, a socket's path may be too long
+        try:
+            # A script's background jobs are started with these signals ignored, so would be all that Dagster starts.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.default_int_handler)
+            _write_workspace(Path(folder))
+            children["code-server"] = _start("code-server", home, folder)
+            with listener:
+                host, port = listener.getsockname()[:2]
+                words = (host, port, listener.fileno())
+                children["webserver"] = _start("webserver", home, folder, *words, passes=listener.fileno())
+            _tell_token(children["webserver"], token)
+            children["daemon"] = _start("daemon", home, folder)
+            while True:
+                for name, child in children.items():
+                    if child.poll() is not None:
+                        how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
+                        raise RuntimeError(f"the {name} has ended ({how}), so `up` ends: start it again")
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            pass  # somebody told us to stop
+        finally:
+            _end(children)
 
 
-def _start(name: str, *words: object, passes: int | None = None) -> Popen:
-    command = [sys.executable, "-P", "-m", __name__, name, *map(str, words)]
+def _write_workspace(folder: Path) -> None:
+    """Where webserver and daemon find the code: one server for both, as a daemon starts its own anew every minute."""
+    server = {"socket": str(folder / "socket"), "location_name": DEFINITIONS}
+    (folder / "workspace.yaml").write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+
+
+def _start(name: str, home: Path, folder: str, *words: object, passes: int | None = None) -> Popen:
+    command = [sys.executable, "-P", "-m", __name__, name, str(home), folder, *map(str, words)]
     environment = {key: value for key, value in os.environ.items() if key != "MARKET_STRESS_TOKEN"}
     passed = () if passes is None else (passes,)
     return Popen(command, stdin=PIPE, bufsize=0, process_group=0, pass_fds=passed, env=environment)
@@ -114,10 +127,6 @@ def _tell_token(child: Popen, token: str | None) -> None:
     assert child.stdin
     with suppress(BrokenPipeError):  # it has ended already, which is seen soon
         child.stdin.write(f"{token or ''}\n".encode())
-
-
-def _how(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _end(children: Mapping[str, Popen]) -> None:
@@ -160,7 +169,7 @@ def _lock(home: Path, name: str) -> Path:
     return home / "dagster" / f"{name}.lock"
 
 
-def _webserver(token: str | None, host: str, port: str, descriptor: str) -> None:
+def _webserver(folder: Path, token: str | None, host: str, port: str, descriptor: str) -> None:
     import uvicorn
     from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
     from dagster._core.workspace.context import WorkspaceProcessContext
@@ -170,14 +179,12 @@ def _webserver(token: str | None, host: str, port: str, descriptor: str) -> None
 
     from orchestration.guard import Guard
 
-    target = workspace_opts_to_load_target(WorkspaceOpts(module_name=(DEFINITIONS,)))  # as the daemon reads its -m
-    with ExitStack() as open_:
-        instance = open_.enter_context(dg.DagsterInstance.get())
-        context = open_.enter_context(
-            WorkspaceProcessContext(
-                instance, workspace_load_target=target, version=__version__, code_server_log_level="WARNING"
-            )
-        )
+    _wait_for_code(folder)
+    target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(str(folder / "workspace.yaml"),)))
+    with (
+        dg.DagsterInstance.get() as instance,
+        WorkspaceProcessContext(instance, workspace_load_target=target, version=__version__) as context,
+    ):
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
         config = uvicorn.Config(
             Guard(app, ip_address(host), int(port), token),
@@ -190,10 +197,16 @@ def _webserver(token: str | None, host: str, port: str, descriptor: str) -> None
         uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(descriptor))])
 
 
-def _daemon() -> None:
-    [command] = entry_points(group="console_scripts", name="dagster-daemon")
-    sys.argv = [command.name, "run", "-m", DEFINITIONS]
+def _run(script: str, *words: str) -> None:
+    """Runs one of Dagster's commands in this process."""
+    [command] = entry_points(group="console_scripts", name=script)
+    sys.argv = [script, *words]
     command.load()()
+
+
+def _wait_for_code(folder: Path) -> None:
+    while not (folder / "socket").exists():  # if it never comes, the code server has ended, and `up` ends us
+        time.sleep(0.1)
 
 
 def _end_with(pipe: IO[bytes]) -> None:
@@ -202,15 +215,19 @@ def _end_with(pipe: IO[bytes]) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _main(name: str, home: str, *words: str) -> None:
-    pipe = os.fdopen(0, "rb", buffering=0)
+def _main(name: str, home: str, place: str, *words: str) -> None:
+    pipe, folder = os.fdopen(0, "rb", buffering=0), Path(place)
     token = pipe.readline().decode().strip() if name == "webserver" else ""
     Thread(target=_end_with, args=[pipe], daemon=True).start()
     with alone(Path(home), name, str(os.getpid())):
         if name == "webserver":
-            _webserver(token or None, *words)
+            _webserver(folder, token or None, *words)
+        elif name == "daemon":
+            _wait_for_code(folder)
+            _run("dagster-daemon", "run", "--workspace", str(folder / "workspace.yaml"))
         else:
-            _daemon()
+            place = str(folder / "socket")
+            _run("dagster", "code-server", "start", "--socket", place, "-m", DEFINITIONS, "--log-level", "warning")
 
 
 if __name__ == "__main__":
