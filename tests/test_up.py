@@ -26,6 +26,11 @@ STARTS_WITHIN_SECONDS, STOPS_WITHIN_SECONDS = 120, 15
 TOKEN = "a-token-of-more-than-sixteen"
 FORBIDDEN = 'mutation{setConcurrencyLimit(concurrencyKey:"gate",limit:0)}'
 MATERIALIZED = '{assetOrError(assetKey:{path:["market_stress"]}){... on Asset{assetMaterializations{runId}}}}'
+LAUNCH = """mutation{launchRun(executionParams:{
+    selector:{repositoryLocationName:"orchestration.definitions", repositoryName:"__repository__", jobName:"ingest",
+        assetSelection:[{path:["raw","gate","funding_rates"]}]},
+    executionMetadata:{tags:[{key:"dagster/partition", value:"2026-02-10"}]}, mode:"default"
+}){... on LaunchRunSuccess{run{runId}}}}"""
 LIMITS = "{instance{concurrencyLimits{concurrencyKey slotCount}}}"
 
 
@@ -204,6 +209,26 @@ def test_nothing_outlives_a_kill_and_the_next_one_starts(tmp_path, rounds):
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(STOPS_WITHIN_SECONDS) == 0
         assert TOKEN not in up.said()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_run_ends_with_up_and_is_recorded_as_failed(tmp_path, number):
+    """The exchange never answers, so that the run lasts."""
+    port, home = free_port(), tmp_path / "home"
+    runs = "{runsOrError{... on Runs{results{status}}}}"
+    with socket.create_server(("127.0.0.1", 0)) as exchange:
+        url = f"http://127.0.0.1:{exchange.getsockname()[1]}"
+        with started(home, port, MARKET_STRESS_EXCHANGE_URL=url) as up:
+            assert answers(up.url)
+            launched = asked(up, LAUNCH)["launchRun"]["run"]["runId"]
+            assert until(lambda: any((home / "dagster" / "alive").glob(f"{launched}.*")), 60)
+            up.process.send_signal(number)
+            up.process.wait(STOPS_WITHIN_SECONDS)
+            assert until(lambda: living(up.process.pid) == [], STOPS_WITHIN_SECONDS)
+    with started(home, port) as up:
+        assert answers(up.url)
+        assert asked(up, runs)["runsOrError"]["results"] == [{"status": "FAILURE"}]
 
 
 @pytest.mark.thorough
