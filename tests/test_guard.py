@@ -323,20 +323,17 @@ def test_dagsters_web_app_has_the_doors_that_we_know():
 
 @pytest.mark.slow
 def test_what_we_take_of_dagster_beside_its_public_names_is_as_we_know_it():
-    from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
+    from dagster._cli.code_server import start_command
     from dagster._core.workspace.context import WorkspaceProcessContext
-    from dagster_shared.cli import WorkspaceOpts
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster._daemon.cli import run_command
     from dagster_webserver.cli import create_app_from_workspace_process_context
 
     expected = ["workspace_process_context", "path_prefix", "live_data_poll_rate", "kwargs"]
     assert list(inspect.signature(create_app_from_workspace_process_context).parameters) == expected
     options = inspect.signature(WorkspaceProcessContext).parameters
-    assert {"instance", "workspace_load_target", "version", "code_server_log_level"} <= set(options)
-    assert "workspace" in inspect.signature(WorkspaceOpts).parameters
-    assert callable(workspace_opts_to_load_target)
-    from dagster._cli.code_server import start_command
-    from dagster._daemon.cli import run_command
-
+    assert {"instance", "workspace_load_target", "version"} <= set(options)
+    assert WorkspaceFileTarget(["a.yaml"]).paths == ["a.yaml"]
     for script, command, words in (
         ("dagster", start_command, {"--socket", "-m", "--log-level"}),
         ("dagster-daemon", run_command, {"--workspace"}),

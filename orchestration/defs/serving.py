@@ -171,16 +171,15 @@ def _lock(home: Path, name: str) -> Path:
 
 def _webserver(folder: Path, token: str | None, host: str, port: str, descriptor: str) -> None:
     import uvicorn
-    from dagster._cli.workspace.cli_target import workspace_opts_to_load_target
     from dagster._core.workspace.context import WorkspaceProcessContext
-    from dagster_shared.cli import WorkspaceOpts
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.cli import create_app_from_workspace_process_context
     from dagster_webserver.version import __version__
 
     from orchestration.guard import Guard
 
     _wait_for_code(folder)
-    target = workspace_opts_to_load_target(WorkspaceOpts(workspace=(str(folder / "workspace.yaml"),)))
+    target = WorkspaceFileTarget([str(folder / "workspace.yaml")])
     with (
         dg.DagsterInstance.get() as instance,
         WorkspaceProcessContext(instance, workspace_load_target=target, version=__version__) as context,
