@@ -335,7 +335,7 @@ def test_what_we_take_of_dagster_beside_its_public_names_is_as_we_know_it():
     assert {"instance", "workspace_load_target", "version"} <= set(options)
     assert WorkspaceFileTarget(["a.yaml"]).paths == ["a.yaml"]
     for script, command, words in (
-        ("dagster", start_command, {"--socket", "-m", "--log-level"}),
+        ("dagster", start_command, {"--socket", "-m", "--heartbeat-ttl", "--log-level"}),
         ("dagster-daemon", run_command, {"--workspace"}),
     ):
         [entry] = entry_points(group="console_scripts", name=script)

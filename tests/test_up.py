@@ -195,7 +195,7 @@ def test_nothing_outlives_a_kill_and_the_next_one_starts(tmp_path, rounds):
             time.sleep(moment)
             assert TOKEN not in listed(killed.process.pid)
             killed.process.kill()
-            assert until(lambda: living(killed.process.pid) == [], 10), (
+            assert until(lambda: living(killed.process.pid) == [], STOPS_WITHIN_SECONDS), (
                 f"after {moment:.1f} s: {listed(killed.process.pid)}"
             )
     with started(home, port, "--host", "0.0.0.0", MARKET_STRESS_TOKEN=TOKEN) as up:

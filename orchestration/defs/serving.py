@@ -2,7 +2,8 @@
 
 Each leads a process group, to which all that Dagster starts below it belongs (runs and their steps, below the code
 server), and reads a pipe whose other end only `up` holds: when that is closed, however `up` ended, the group is killed.
-Here belongs how they are started, watched and ended. Whom the webserver lets in is the matter of `guard`.
+Here belongs how they are started, watched and ended. Whom the webserver lets in is the matter of `guard`. Dagster is
+imported where it is used, so that the pipe is watched before that takes its seconds.
 """
 
 import errno
@@ -17,15 +18,13 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+from shutil import rmtree
 from subprocess import PIPE, Popen, TimeoutExpired
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import IO
 
-import dagster as dg
 import yaml
-
-from orchestration.defs.runs import fail_dead_runs, living
 
 DEFINITIONS = "orchestration.definitions"
 CHILDREN = ("code-server", "webserver", "daemon")
@@ -67,13 +66,20 @@ def listening(host: IPv4Address | IPv6Address, port: int) -> socket.socket:
 
 
 def serve(home: Path, listener: socket.socket, token: str | None) -> None:
-    """Serves the UI until SIGINT or SIGTERM; RuntimeError if the webserver or the daemon ends before that.
+    """Serves the UI until SIGINT or SIGTERM; RuntimeError if one of the three processes ends before that.
 
     Cleans up after dead runs, before and afterwards, and shows meanwhile that runs started by the UI have somebody who
     looks after them.
     """
-    _end_orphans(home)
-    with dg.DagsterInstance.get() as instance:
+    from dagster import DagsterInstance
+
+    from orchestration.defs.runs import fail_dead_runs, living
+
+    # A script's background jobs are started with these signals ignored, and so would be all that Dagster starts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), DagsterInstance.get() as instance:  # somebody tells us to stop
+        _end_orphans(home)
         fail_dead_runs(instance)
         try:
             with living(instance, "up"):
@@ -86,9 +92,6 @@ def _serve(home: Path, listener: socket.socket, token: str | None) -> None:
     children: dict[str, Popen] = {}
     with TemporaryDirectory(prefix="market-stress-") as folder:  # in the home, a socket's path may be too long
         try:
-            # A script's background jobs are started with these signals ignored, so would be all that Dagster starts.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.default_int_handler)
             _write_workspace(Path(folder))
             children["code-server"] = _start("code-server", home, folder)
             with listener:
@@ -103,8 +106,6 @@ def _serve(home: Path, listener: socket.socket, token: str | None) -> None:
                         how = f"signal {-child.returncode}" if child.returncode < 0 else f"exit code {child.returncode}"
                         raise RuntimeError(f"the {name} has ended ({how}), so `up` ends: start it again")
                 time.sleep(0.2)
-        except KeyboardInterrupt:
-            pass  # somebody told us to stop
         finally:
             _end(children)
 
@@ -171,6 +172,7 @@ def _lock(home: Path, name: str) -> Path:
 
 def _webserver(folder: Path, token: str | None, host: str, port: str, descriptor: str) -> None:
     import uvicorn
+    from dagster import DagsterInstance
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.cli import create_app_from_workspace_process_context
@@ -181,7 +183,7 @@ def _webserver(folder: Path, token: str | None, host: str, port: str, descriptor
     _wait_for_code(folder)
     target = WorkspaceFileTarget([str(folder / "workspace.yaml")])
     with (
-        dg.DagsterInstance.get() as instance,
+        DagsterInstance.get() as instance,
         WorkspaceProcessContext(instance, workspace_load_target=target, version=__version__) as context,
     ):
         app = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
@@ -208,16 +210,17 @@ def _wait_for_code(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def _end_with(pipe: IO[bytes]) -> None:
+def _end_with(pipe: IO[bytes], folder: Path) -> None:
     while pipe.read(1):
         pass
+    rmtree(folder, ignore_errors=True)  # nobody is left who would
     os.killpg(0, signal.SIGKILL)
 
 
 def _main(name: str, home: str, place: str, *words: str) -> None:
     pipe, folder = os.fdopen(0, "rb", buffering=0), Path(place)
     token = pipe.readline().decode().strip() if name == "webserver" else ""
-    Thread(target=_end_with, args=[pipe], daemon=True).start()
+    Thread(target=_end_with, args=[pipe, folder], daemon=True).start()
     with alone(Path(home), name, str(os.getpid())):
         if name == "webserver":
             _webserver(folder, token or None, *words)
@@ -225,8 +228,8 @@ def _main(name: str, home: str, place: str, *words: str) -> None:
             _wait_for_code(folder)
             _run("dagster-daemon", "run", "--workspace", str(folder / "workspace.yaml"))
         else:
-            place = str(folder / "socket")
-            _run("dagster", "code-server", "start", "--socket", place, "-m", DEFINITIONS, "--log-level", "warning")
+            served = ["--socket", str(folder / "socket"), "-m", DEFINITIONS, "--heartbeat-ttl", "20"]
+            _run("dagster", "code-server", "start", *served, "--log-level", "warning")
 
 
 if __name__ == "__main__":
