@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 pytestmark = pytest.mark.slow
 
 COMMAND = Path(sys.executable).with_name("market-stress")
-STARTS_WITHIN_SECONDS, STOPS_WITHIN_SECONDS = 120, 15
+STARTS_WITHIN_SECONDS, STOPS_WITHIN_SECONDS = 120, 30
 TOKEN = "a-token-of-more-than-sixteen"
 FORBIDDEN = 'mutation{setConcurrencyLimit(concurrencyKey:"gate",limit:0)}'
 MATERIALIZED = '{assetOrError(assetKey:{path:["market_stress"]}){... on Asset{assetMaterializations{runId}}}}'
