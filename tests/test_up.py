@@ -67,6 +67,8 @@ def started(home: Path, port: int, *words: str, **variables: str) -> Iterator[Up
     try:
         yield up
     finally:
+        up.process.kill()
+        until(lambda: living(up.process.pid) == [], STOPS_WITHIN_SECONDS)
         for pid in living(up.process.pid):
             os.kill(pid, signal.SIGKILL)
         up.process.wait()
