@@ -18,6 +18,7 @@ The rooms of this house, in the order in which a figure walks through them:
 - `brief`         what people read: figures, coverage, charts and page
 - `evaluation`    how the score behaved around falls of the market, and what that can't show
 - `sandbox`       a local exchange that speaks the real ones' wire formats
+- `guard`         whom the UI answers
 - `defs`          Dagster, and the only place besides `definitions` that knows it; `forking` what its steps need loaded
 - `cli`           `market-stress`, a thin front over the same Dagster jobs
 """

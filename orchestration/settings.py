@@ -4,7 +4,7 @@ What lies in a home is the matter of `home`, what a universe holds of `universe`
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,16 +13,18 @@ from orchestration.universe import Universe, load
 
 @dataclass(frozen=True)
 class Settings:
-    """`home` is absolute; `exchange_url` sends all exchange traffic to a local server; `fixed_now` stops the clock."""
+    """`home` is absolute; `exchange_url` sends all exchange traffic to a local server; `fixed_now` stops the clock;
+    `token` is what the UI asks of everybody who wants something."""
 
     home: Path
     universe: Universe
     exchange_url: str | None
     fixed_now: datetime | None
+    token: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Reads MARKET_STRESS_HOME, _UNIVERSE, _EXCHANGE_URL and _NOW; ValueError with one line names the fault."""
+        """Reads MARKET_STRESS_HOME, _UNIVERSE, _EXCHANGE_URL, _NOW, _TOKEN; ValueError of one line names the fault."""
         universe_file = os.environ.get("MARKET_STRESS_UNIVERSE")
         now = os.environ.get("MARKET_STRESS_NOW")
         return cls(
@@ -30,6 +32,7 @@ class Settings:
             universe=load(Path(universe_file) if universe_file else None),
             exchange_url=os.environ.get("MARKET_STRESS_EXCHANGE_URL") or None,
             fixed_now=parse_moment("MARKET_STRESS_NOW", now) if now else None,
+            token=os.environ.get("MARKET_STRESS_TOKEN") or None,
         )
 
     def now(self) -> datetime:

@@ -1,8 +1,6 @@
-"""Commands that serve until they are stopped, on 127.0.0.1 alone: the Dagster UI with its daemon, and the sandbox."""
+"""Commands that serve until they are stopped, on 127.0.0.1 by default: the Dagster UI with its daemon, the sandbox."""
 
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,22 +12,34 @@ from orchestration.cli.jobs import prepared
 from orchestration.cli.terminal import say
 from orchestration.settings import Settings, parse_moment
 
+LOOPBACK = "127.0.0.1"
 
-def up(port: Port = 3000) -> None:
-    """Start the Dagster UI and daemon on 127.0.0.1.
+
+def up(
+    port: Port = 3000,
+    host: Annotated[str, typer.Option(help="The address to listen on; what lets others in needs a token.")] = LOOPBACK,
+    token: Annotated[
+        str | None, typer.Option(help="What the UI then asks of everybody. MARKET_STRESS_TOKEN isn't seen by others.")
+    ] = None,
+) -> None:
+    """Start the Dagster UI and daemon, on 127.0.0.1 by default.
 
     Example: market-stress up --port 3000
     """
-    settings = prepared()
-    from orchestration.defs import launch
+    from orchestration import guard
 
-    say(f"Dagster UI: http://127.0.0.1:{port}   home: {settings.home}")
-    command = ["dagster", "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    with launch.serving_ui():
-        # A script's background jobs are started with these signals ignored, and so would be all that Dagster starts.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        os.execv(Path(sys.executable).with_name(command[0]), command)  # in our place, so that signals reach it
+    token = token or Settings.from_environment().token
+    address = guard.address(host, token)
+    settings = prepared()
+    from orchestration.defs import serving
+
+    url = guard.url(address, port)
+    with serving.alone(settings.home, "up", f"process {os.getpid()}, {url}"):
+        listener = serving.listening(address, port)
+        say(f"Dagster UI: {url}   home: {settings.home}")
+        if token:
+            say("It asks for the token: open it once with /?token=... behind the address.")
+        serving.serve(settings.home, listener, token)
 
 
 def sandbox(

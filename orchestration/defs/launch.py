@@ -4,7 +4,6 @@ Here belongs what the command line needs of Dagster. How runs are known to live 
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from orchestration.defs import context, ingest
-from orchestration.defs.runs import LAUNCHER_TAG, fail_dead_runs, launching, living
+from orchestration.defs.runs import LAUNCHER_TAG, launching
 
 if TYPE_CHECKING:
     from dagster._core.execution.execution_result import ExecutionResult
@@ -118,16 +117,6 @@ def run_import(files: dict[str, list[str]]) -> Ended:
 def run_refresh(tables: Sequence[str] = ()) -> Ended:
     """dbt, checks, gate, market_stress, publish, brief; or only the assets of these names."""
     return _run(refresh_job(), asset_selection=[dg.AssetKey(table) for table in tables] or None)
-
-
-@contextmanager
-def serving_ui() -> Iterator[None]:
-    """Cleans up after dead runs and shows that runs started by the UI have somebody who looks after them."""
-    with dg.DagsterInstance.get() as instance:
-        fail_dead_runs(instance)
-        with living(instance, "up") as lock:
-            os.set_inheritable(lock.fileno(), True)  # Dagster takes this process over, and the lock with it
-            yield
 
 
 def _run(job: dg.JobDefinition, tags: Mapping[str, str] | None = None, **options: Any) -> Ended:

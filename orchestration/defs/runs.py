@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
-from typing import IO
 from uuid import uuid4
 
 import dagster as dg
@@ -59,8 +58,8 @@ def working_for(context: dg.OpExecutionContext) -> Iterator[None]:
 
 
 @contextmanager
-def living(instance: dg.DagsterInstance, name: str) -> Iterator[IO]:
-    """Holds a lock of this process under a name (a run's id, a launcher's, or `up`); yields its open file."""
+def living(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
+    """Holds a lock of this process under a name (a run's id, a launcher's, or `up`)."""
     folder = _folder(instance)
     folder.mkdir(exist_ok=True)
     draft, lock = (folder / f"{dot}{name}.{os.getpid()}" for dot in (".", ""))
@@ -68,7 +67,7 @@ def living(instance: dg.DagsterInstance, name: str) -> Iterator[IO]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         draft.rename(lock)  # nobody sees it before it is held
         try:
-            yield handle
+            yield
         finally:
             lock.unlink(missing_ok=True)
 
