@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration import planning
+from orchestration.exchanges import declared
 from orchestration.planning import Span, missing
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -235,7 +236,11 @@ def test_time_allowed_grows_with_the_requests_that_a_range_needs():
 
 @pytest.mark.parametrize("exchange", sorted(declared()))
 def test_every_request_of_every_endpoint_has_some_seconds(exchange):
-    spans = [planning.Span(group, ("BTC/USDT:USDT",), NOW - timedelta(hours=5), NOW) for group in declared()[exchange].groups]
+    spans = [
+        planning.Span(group, ("BTC/USDT:USDT",), NOW - timedelta(hours=5), NOW) for group in declared()[exchange].groups
+    ]
     assert planning.allowed_seconds(exchange, spans, NOW) >= planning.BASE_SECONDS + 5 * len(spans)
-    ahead = planning.Span(declared()[exchange].groups[0], ("BTC/USDT:USDT",), NOW + timedelta(days=1), NOW + timedelta(days=2))
+    ahead = planning.Span(
+        declared()[exchange].groups[0], ("BTC/USDT:USDT",), NOW + timedelta(days=1), NOW + timedelta(days=2)
+    )
     assert planning.allowed_seconds(exchange, [ahead], NOW) == planning.BASE_SECONDS
