@@ -1,8 +1,8 @@
 """What the schedule asks an exchange for: the hours that receipts don't answer, in as few requests as they take.
 
-Here belongs which hours are missing or due once more, and how long asking may take, decided from receipts, declarations and the clock alone, so that
-a run that was missed, killed or repeated needs no record of its own. How hours are asked for lives in `ingest`. Pure
-functions; times are UTC and ranges half-open.
+Here belongs which hours are missing or due once more, and how long asking may take: decided from receipts, declarations
+and the clock alone, so that a run that was missed, killed or repeated needs no record of its own. How hours are asked
+for lives in `ingest`. Pure functions; times are UTC and ranges half-open.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -51,6 +51,13 @@ def fetch(wire, home, days, allowed_seconds):
     return outcomes, time.monotonic() - began
 
 
+@pytest.fixture(autouse=True)
+def loaded(binance, tmp_path_factory):
+    """Imports that a first fetch waits for take longer than these tests are patient."""
+    fetch(binance, tmp_path_factory.mktemp("first"), 1, planning.allowed_seconds)
+    binance.asked.clear()
+
+
 def hours_by_state(home, dataset):
     found = facts.read_raw(home, "coverage", f"dataset = '{dataset}'")
     hours = (found["end_at"] - found["start_at"]) / timedelta(hours=1)
