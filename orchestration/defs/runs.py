@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Event, Thread
@@ -25,6 +26,8 @@ LAUNCHER_TAG = "market_stress/launcher"
 UNFINISHED = [
     dg.DagsterRunStatus(status) for status in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING", "MANAGED")
 ]
+ENDED = [dg.DagsterRunStatus(status) for status in ("SUCCESS", "FAILURE", "CANCELED")]
+MOST_REMOVED = 500  # records of runs at once
 PATIENCE_SECONDS = 30  # for steps to notice that the process which started them is gone
 BEAT_SECONDS = 2.0
 STOPPED_AFTER_SECONDS = 120.0  # without a beat; a large answer being read may hold up some
@@ -87,6 +90,31 @@ def living(instance: dg.DagsterInstance, name: str, launcher: str = "") -> Itera
             yield handle
         finally:
             lock.unlink(missing_ok=True)
+
+
+def age(record: dg.RunRecord) -> timedelta:
+    """How long ago a run was created, by the clock that Dagster's records follow, whatever the as-of clock says."""
+    return timedelta(seconds=time.time() - record.create_timestamp.timestamp())
+
+
+def remove_old_runs(instance: dg.DagsterInstance, keep_days: int) -> int:
+    """Removes the records of runs that ended and are older than that, the oldest first; returns how many.
+
+    At most MOST_REMOVED, so that nobody waits for it. The last run of each job stays, and the last one that succeeded:
+    the gate asks for what they recorded.
+    """
+    before = datetime.fromtimestamp(time.time(), UTC) - timedelta(days=keep_days)
+    ended = dg.RunsFilter(created_before=before, statuses=ENDED)
+    old = [record.dagster_run for record in instance.get_run_records(ended, limit=MOST_REMOVED, ascending=True)]
+    kept = set()
+    for job in {run.job_name for run in old}:
+        for statuses in (None, [dg.DagsterRunStatus.SUCCESS]):
+            last = instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses), limit=1)
+            kept |= {run.run_id for run in last}
+    removed = [run for run in old if run.run_id not in kept]
+    for run in removed:
+        instance.delete_run(run.run_id)
+    return len(removed)
 
 
 def is_held(lock: Path) -> bool:
