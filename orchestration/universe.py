@@ -117,7 +117,7 @@ class Universe(_Strict):
             raise ValueError(f"{line!r} is no cron line of five fields such as '5 * * * *'")
         times = [_cron_times(text, name, *CRON_FIELDS[name]) for text, name in zip(fields, CRON_FIELDS, strict=True)]
         _, _, days, months, _ = times
-        if fields[4] == "*" and min(days) > max(LONGEST[month] for month in months):
+        if min(days) > max(LONGEST[month] for month in months):
             raise ValueError(f"{line!r} never comes: no such month has a day {min(days)}")
         return " ".join(fields)
 

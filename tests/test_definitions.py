@@ -127,6 +127,8 @@ def ticking(definitions):
 
     def evaluate(instance, cursor=None):
         tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+        for request in tick.run_requests:
+            request.tags.pop("dagster/sensor_name")
         return (*tick.run_requests, tick.skip_message)[0], tick.cursor
 
     return evaluate
