@@ -128,7 +128,8 @@ def ticking(definitions):
     def evaluate(instance, cursor=None):
         tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
         for request in tick.run_requests:
-            request.tags.pop("dagster/sensor_name")
+            assert request.tags.pop("dagster/sensor_name") == "refresh_after_ingest"
+            assert request.tags.pop("dagster/max_runtime") == "7200"
         return (*tick.run_requests, tick.skip_message)[0], tick.cursor
 
     return evaluate
@@ -193,6 +194,27 @@ def test_run_of_an_earlier_tick_holds_up_no_later_one_and_is_followed_by_a_refre
         assert request.tags == {"market_stress/without": f"okx (run {long.run_id[:8]})"}
         instance.report_run_failed(long)
         assert ticking(instance, cursor)[0].run_key == f"2026-02-12T11:05:00+00:00|{long.run_id}"
+
+
+def test_tick_that_has_ended_is_refreshed_though_the_next_one_runs_already(ticking, ingest_run):
+    """Else a schedule of every minute, or a slow machine, would never be refreshed."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        ingest_run(instance, "gate", 10, "SUCCESS")
+        ingest_run(instance, "gate", 11)
+        request, cursor = ticking(instance)
+        assert (request.run_key, request.tags) == ("2026-02-12T10:05:00+00:00", {})
+        assert ticking(instance, cursor)[0] == "ingest of 2026-02-12T11:05:00+00:00 is still running"
+
+
+def test_one_refresh_at_a_time_and_then_the_newest_tick_alone(definitions, ticking, ingest_run):
+    job, of_sensor = definitions.resolve_job_def("refresh"), {"dagster/sensor_name": "refresh_after_ingest"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for hour in (10, 11, 12):
+            ingest_run(instance, "gate", hour, "SUCCESS")
+        refresh = instance.create_run_for_job(job, tags=of_sensor, status=dg.DagsterRunStatus.STARTED)
+        assert ticking(instance)[0] == "the refresh before is still running"
+        instance.report_run_failed(refresh)
+        assert ticking(instance)[0].run_key == "2026-02-12T12:05:00+00:00"
 
 
 def test_scheduled_runs_have_their_time_and_the_daemon_ends_them_an_hour_after_it(monkeypatch, tmp_path):

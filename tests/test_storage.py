@@ -132,6 +132,18 @@ def test_a_run_that_has_not_ended_is_never_removed(instance):
 
 
 @pytest.mark.parametrize("instance", ["ours"], indirect=True)
+def test_commands_remove_what_the_universe_no_longer_keeps(instance, monkeypatch, tmp_path):
+    (tmp_path / "universe.yml").write_text("keep_runs_days: 3\n")
+    ran = [instance.create_run_for_job(empty, status=dg.DagsterRunStatus.SUCCESS) for _ in range(2)]
+    days_ago(instance, ran[0], 5)
+    with runs.launching(instance):
+        assert len(instance.get_runs()) == 2
+    monkeypatch.setenv("MARKET_STRESS_UNIVERSE", str(tmp_path / "universe.yml"))
+    with runs.launching(instance):
+        assert [run.run_id for run in instance.get_runs()] == [ran[1].run_id]
+
+
+@pytest.mark.parametrize("instance", ["ours"], indirect=True)
 def test_removing_is_bounded_so_that_nobody_waits_for_it(instance, monkeypatch):
     monkeypatch.setattr(runs, "MOST_REMOVED", 3)
     for _ in range(6):

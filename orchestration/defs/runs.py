@@ -22,6 +22,8 @@ from uuid import uuid4
 
 import dagster as dg
 
+from orchestration.settings import Settings
+
 LAUNCHER_TAG = "market_stress/launcher"
 UNFINISHED = [
     dg.DagsterRunStatus(status) for status in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED", "CANCELING", "MANAGED")
@@ -37,11 +39,12 @@ STOPPED_AFTER_SECONDS = 120.0  # without a beat; a large answer being read may h
 def launching(
     instance: dg.DagsterInstance, stopped_after_seconds: float = STOPPED_AFTER_SECONDS
 ) -> Iterator[dict[str, str]]:
-    """Cleans up after dead runs, then yields the tags by which the runs of this process are known as living.
+    """Cleans up after dead and old runs, then yields the tags by which the runs of this process are known as living.
 
     Steps of theirs that give no sign of life for so long are ended, and with them their runs.
     """
     fail_dead_runs(instance)
+    remove_old_runs(instance, Settings.from_environment().universe.keep_runs_days)
     launcher = uuid4().hex[:12]
     with living(instance, launcher), _watching(lock_folder(instance), launcher, stopped_after_seconds):
         yield {LAUNCHER_TAG: launcher}
