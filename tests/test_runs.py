@@ -1,5 +1,6 @@
 """Runs of dead processes end as failed, whatever their state, and leave no slot taken; living ones are left alone."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -196,8 +197,21 @@ def test_daemon_asks_our_launcher_which_fails_runs_of_dead_commands(instance):
     with another_process(instance, run.run_id, "one"):  # a step that is about to notice
         assert health(instance, run) == "RUNNING"
     assert health(instance, run) == "FAILED"
-    of_up = instance.create_run_for_job(ingest_of_gate)  # Dagster's own server records how its processes end
-    assert health(instance, of_up) == "RUNNING"
+
+
+def test_daemon_fails_runs_of_a_code_server_that_is_gone(instance, tmp_path):
+    """As long as one answers, it records itself how its processes end."""
+    waiting = instance.create_run_for_job(ingest_of_gate)
+    assert health(instance, waiting) == "RUNNING"
+    server = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": f"{tmp_path / 'gone'}"})}
+    run = instance.create_run_for_job(ingest_of_gate, tags=server, status=dg.DagsterRunStatus.STARTED)
+    with another_process(instance, run.run_id):  # a worker that is about to notice
+        assert health(instance, run) == "RUNNING"
+    assert health(instance, run) == "FAILED"
+
+
+def test_private_members_of_the_launcher_are_still_dagsters():
+    assert hasattr(dg.DefaultRunLauncher, "_get_grpc_client_for_termination")
 
 
 def test_daemon_ends_a_scheduled_run_that_is_stopped(instance):

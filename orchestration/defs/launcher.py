@@ -7,6 +7,7 @@ to know of a run's processes; how they are known to live is the matter of `runs`
 from threading import Timer
 
 import dagster as dg
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 
@@ -28,15 +29,30 @@ class Launcher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Fails a run whose command is gone. A stopped process is killed: whoever started it records how that ends."""
+        """Fails a run whose command, or the code server that started it, is gone: its processes end with these.
+
+        A stopped process is killed; how that ends is recorded by whoever started it.
+        """
         folder = lock_folder(self._instance)
         locks = list(folder.glob(f"{run.run_id}.*"))
         for lock in self._watch.stopped(locks):
             end_process(lock)
         launcher = run.tags.get(LAUNCHER_TAG)
-        if launcher is None or any(is_held(lock) for lock in (*folder.glob(f"{launcher}.*"), *locks)):
+        if any(is_held(lock) for lock in locks):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "the command that started it is gone")
+        if self._server_answers(run.run_id) if launcher is None else any(map(is_held, folder.glob(f"{launcher}.*"))):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, "the process that started it is gone")
+
+    def _server_answers(self, run_id: str) -> bool:
+        client = self._get_grpc_client_for_termination(run_id)
+        if client is None:  # it has not been started yet
+            return True
+        try:
+            client.ping("")
+        except DagsterUserCodeUnreachableError:
+            return False
+        return True
 
     def terminate(self, run_id: str) -> bool:
         """As Dagster does; what still works for the run a while later is killed."""
