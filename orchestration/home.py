@@ -13,7 +13,8 @@ Here belongs where things lie. What is written into them is the matter of `lake`
 
 from pathlib import Path
 
-DAGSTER_YAML = """\
+SECONDS_BETWEEN_LOOKS = 30  # at the runs that haven't ended, by the daemon
+DAGSTER_YAML = f"""\
 # Written by every market-stress command; changes are lost.
 telemetry:
   enabled: false
@@ -21,7 +22,11 @@ nux:
   enabled: false
 run_monitoring:
   enabled: true
+  poll_interval_seconds: {SECONDS_BETWEEN_LOOKS}
   free_slots_after_run_end_seconds: 60
+run_launcher:
+  module: orchestration.defs.launcher
+  class: Launcher
 concurrency:
   pools:
     default_limit: 1
@@ -29,7 +34,7 @@ storage:
   custom:
     module: orchestration.defs.storage
     class: Storage
-    config: {base_dir: {env: DAGSTER_HOME}}
+    config: {{base_dir: {{env: DAGSTER_HOME}}}}
 """
 
 

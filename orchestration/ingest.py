@@ -5,8 +5,9 @@ Here belongs the order of these steps. What is asked and how answers are read li
 row must look like in `contracts`; who may run when in `defs`.
 """
 
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,7 +45,7 @@ class Fetch:
 
     The exchange is asked what it lists of the `watched` assets, and for `datasets` of `assets`, which are some of them.
     `contracts` are its own names of contracts that it is known not to list any more. `now` is the as-of clock, `show`
-    hears how far it is.
+    hears how far it is. `allowed_seconds` says how long the exchange may take for what is planned.
     """
 
     client: "Client"
@@ -57,6 +58,7 @@ class Fetch:
     now: datetime
     contracts: tuple[str, ...] = ()
     show: Callable[[Progress], None] = lambda progress: None
+    allowed_seconds: Callable[[str, Iterable[planning.Span], datetime], float] = planning.allowed_seconds
 
     @property
     def last(self) -> datetime:
@@ -93,10 +95,12 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     """Fetches a range into raw facts, chunk by chunk, and leaves one receipt per dataset, symbol and state.
 
     With `only_missing`, what `plan` names is asked for instead of the range. Returns the outcome of `instruments` and
-    of every dataset asked for that the exchange serves. A failure ends up in the outcome and in `failed` receipts; what
-    had arrived before is kept.
+    of every dataset asked for that the exchange serves. A failure ends up in the outcome and in `failed` receipts, and
+    so does what has not come when the time allowed for the exchange is over; what had arrived before is kept.
     """
     facts.prepare(fetch.home)
+    began = time.monotonic()
+    fetch.client.session.allow(fetch.allowed_seconds(fetch.client.id, (), fetch.now), since=began)
     outcomes, unread, failure = _keep_listing(fetch)
     listed = _instruments(fetch.home, fetch.client.id, fetch.assets)
     for symbol in unread:  # what was expected stands in for what can't be asked
@@ -107,6 +111,8 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
         spans = plan(fetch.home, fetch.client.id, fetch.assets, fetch.now)
     else:
         spans = [planning.Span(group, tuple(listed["symbol"]), fetch.start, fetch.end) for group in groups]
+    wanted = [span for span in spans if set(span.datasets) & set(fetch.datasets)]
+    fetch.client.session.allow(fetch.allowed_seconds(fetch.client.id, wanted, fetch.now), since=began)
     for group in groups:
         failures = dict(unread)  # what failed is not asked again: a run whose oldest range lacks has no answer
         datasets = tuple(dataset for dataset in group if dataset in fetch.datasets)

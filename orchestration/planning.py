@@ -1,13 +1,14 @@
 """What the schedule asks an exchange for: the hours that receipts don't answer, in as few requests as they take.
 
-Here belongs which hours are missing or due once more, decided from receipts, declarations and the clock alone, so that
-a run that was missed, killed or repeated needs no record of its own. How hours are asked for lives in `ingest`. Pure
-functions; times are UTC and ranges half-open.
+Here belongs which hours are missing or due once more, and how long asking may take: decided from receipts, declarations
+and the clock alone, so that a run that was missed, killed or repeated needs no record of its own. How hours are asked
+for lives in `ingest`. Pure functions; times are UTC and ranges half-open.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,10 @@ from orchestration.exchanges.fetch import earliest, hours_per_request
 # What an exchange left out, and what it may have mended since, is asked for once more when it is that old.
 ASKED_AGAIN_AFTER = (timedelta(hours=24), timedelta(days=7))
 PUBLISHED_WITHIN = timedelta(hours=3)  # until then an hour that lacks may only be late: around midnight, as today's are
+
+# How long an exchange may take: rate limits and a slow answer now and then leave room in these, a sick one doesn't.
+BASE_SECONDS = 600.0
+SECONDS_PER_REQUEST = 5.0
 
 HOUR = timedelta(hours=1)
 HOURS_PER_DAY = 24
@@ -68,6 +73,20 @@ def missing(
                 found.setdefault((datasets, clock.moment(start), clock.moment(end)), []).append(symbol)
     spans = [Span(datasets, tuple(symbols), start, end) for (datasets, start, end), symbols in found.items()]
     return sorted(spans, key=lambda span: (span.start, span.end))
+
+
+def allowed_seconds(exchange: str, spans: Iterable[Span], now: datetime) -> float:
+    """How long an exchange may take for all of `spans`: 10 minutes, and 5 seconds for each request that they need.
+
+    Events come by their number, which nobody knows before: a request is counted for each of their hours.
+    """
+    return BASE_SECONDS + SECONDS_PER_REQUEST * sum(_requests(exchange, span, now) for span in spans)
+
+
+def _requests(exchange: str, span: Span, now: datetime) -> int:
+    begins = [earliest(exchange, dataset, now) or span.start for dataset in span.datasets]
+    hours = (min(span.end, now) - max(span.start, min(begins))) / HOUR
+    return len(span.symbols) * ceil(max(hours, 0) / (hours_per_request(exchange, span.datasets) or 1))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ how it is asked stands in its folder under `exchanges`; which hours were really 
 `coverage`.
 """
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,11 @@ RAW_DATASETS = (*DATASETS, "context", "coverage")
 
 # What is watched is a decision: a folder more under `exchanges` changes no published figure.
 EXCHANGES = ("binance", "bybit", "okx", "gate")
+
+CRON_FIELDS = {  # name: first and last number
+    "minute": (0, 59), "hour": (0, 23), "day of the month": (1, 31), "month": (1, 12), "day of the week": (0, 6)
+}  # fmt: skip
+LONGEST = {month: 29 if month == 2 else 30 if month in (4, 6, 9, 11) else 31 for month in range(1, 13)}  # days
 
 
 class _Strict(BaseModel):
@@ -58,6 +64,7 @@ class Universe(_Strict):
     """The universe file; every key is optional and an unknown one is refused.
 
     `contracts` are contracts, by exchange and in its own names, that it still answers for but no longer lists.
+    `schedule` is the cron line (UTC) of ingest; records of runs are kept for `keep_runs_days`.
     """
 
     assets: tuple[str, ...] = ("BTC", "ETH", "SOL", "XRP", "BNB")
@@ -67,6 +74,8 @@ class Universe(_Strict):
     support_levels: dict[str, tuple[float, ...]] = {"BTC": (75_000, 70_000)}
     stabilisation: Stabilisation = Stabilisation()
     keep_published_days: int = Field(default=30, ge=0)
+    keep_runs_days: int = Field(default=14, ge=1)
+    schedule: str = "5 * * * *"
     contracts: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -99,6 +108,18 @@ class Universe(_Strict):
                 if not name.endswith(suffix) or not name.removesuffix(suffix).isalnum():
                     raise ValueError(f"{name!r} is no perpetual of {exchange} such as BTC{suffix}")
         return contracts
+
+    @field_validator("schedule")
+    @classmethod
+    def _comes_again(cls, line: str) -> str:
+        fields = line.split()
+        if len(fields) != len(CRON_FIELDS):
+            raise ValueError(f"{line!r} is no cron line of five fields such as '5 * * * *'")
+        times = [_cron_times(text, name, *CRON_FIELDS[name]) for text, name in zip(fields, CRON_FIELDS, strict=True)]
+        _, _, days, months, _ = times
+        if min(days) > max(LONGEST[month] for month in months):
+            raise ValueError(f"{line!r} never comes: no such month has a day {min(days)}")
+        return " ".join(fields)
 
     @field_validator("support_levels")
     @classmethod
@@ -156,3 +177,19 @@ def check_names(kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> tu
 def expected_symbol(asset: str) -> str:
     """ccxt's unified symbol of an asset's linear perpetual, where nothing is known of what an exchange lists."""
     return f"{asset}/USDT:USDT"
+
+
+def _cron_times(text: str, name: str, first: int, last: int) -> set[int]:
+    """The numbers that a field of a cron line names: lists of `*`, `7`, `1-5`, and each of these in steps (`*/5`)."""
+    times: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"(\*|(?P<low>\d{1,2})(-(?P<high>\d{1,2}))?)(/(?P<step>\d{1,2}))?", part)
+        if match is None or (match["step"] and match["low"] and not match["high"]):
+            raise ValueError(f"{text!r} is no {name} of a cron line: write numbers, ranges, lists and steps of them")
+        low = first if match["low"] is None else int(match["low"])
+        high = last if match["low"] is None else int(match["high"] or low)
+        step = int(match["step"] or 1)
+        if not (first <= low <= high <= last and 1 <= step <= last):
+            raise ValueError(f"{text!r} is no {name} of a cron line: from {first} to {last}")
+        times |= set(range(low, high + 1, step))
+    return times

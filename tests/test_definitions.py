@@ -12,7 +12,7 @@ from orchestration import universe
 from orchestration.context.sources import SOURCES
 from orchestration.definitions import defs
 from orchestration.defs.context import context
-from orchestration.defs.ingest import TICK_TAG, ingestion, raw_key
+from orchestration.defs.ingest import ALLOWED_TAG, EXCHANGE_TAG, TICK_TAG, ingestion, raw_key
 from orchestration.defs.quality import gate_checks
 from orchestration.defs.resources import Dbt, dbt_project
 from orchestration.defs.warehouse import dbt_models
@@ -160,19 +160,119 @@ def test_ticks_missed_while_asleep_are_one_tick(definitions):
     assert snap.partition_set_name is None
 
 
-def test_refresh_waits_for_the_last_ingest_of_its_tick_and_runs_once(definitions):
+@pytest.fixture
+def ticking(definitions):
+    """A function (instance, cursor) -> what the sensor says then: a request, or a skip's reason; and its new cursor."""
     sensor = definitions.get_sensor_def("refresh_after_ingest")
+
+    def evaluate(instance, cursor=None):
+        tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+        for request in tick.run_requests:
+            assert request.tags.pop("dagster/sensor_name") == "refresh_after_ingest"
+            assert request.tags.pop("dagster/max_runtime") == "7200"
+        return (*tick.run_requests, tick.skip_message)[0], tick.cursor
+
+    return evaluate
+
+
+@pytest.fixture
+def ingest_run(definitions):
+    """A function (instance, exchange, hour, status, allowed seconds) -> a run of the schedule."""
+    job = definitions.resolve_job_def("ingest")
+
+    def create(instance, exchange, hour, status="STARTED", allowed_seconds=600.0):
+        tags = {
+            TICK_TAG: f"2026-02-12T{hour:02}:05:00+00:00",
+            EXCHANGE_TAG: exchange,
+            ALLOWED_TAG: f"{allowed_seconds}",
+            "dagster/schedule_name": "ingest_hourly",
+        }
+        return instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus(status))
+
+    return create
+
+
+def test_refresh_waits_for_the_last_ingest_of_its_tick_and_runs_once(ticking, ingest_run):
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance)
-        assert sensor.evaluate_tick(context).run_requests == []
-        job = definitions.resolve_job_def("ingest")
-        tags = {TICK_TAG: "2026-02-12T10:05:00+00:00", "dagster/schedule_name": "ingest_hourly"}
-        for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED):
-            running = instance.create_run_for_job(job, tags=tags, status=status)
-        assert sensor.evaluate_tick(context).run_requests == []
+        assert ticking(instance)[0] == "no scheduled ingest has run yet"
+        ingest_run(instance, "gate", 10, "FAILURE")
+        running = ingest_run(instance, "okx", 10)
+        assert ticking(instance)[0] == "ingest of 2026-02-12T10:05:00+00:00 is still running"
         instance.report_run_failed(running)
-        keys = [request.run_key for request in sensor.evaluate_tick(context).run_requests]
-        assert keys == ["2026-02-12T10:05:00+00:00"]
+        request, cursor = ticking(instance)
+        assert (request.run_key, request.tags) == ("2026-02-12T10:05:00+00:00", {})
+        assert ticking(instance, cursor)[0] == "2026-02-12T10:05:00+00:00 is refreshed"
+
+
+def test_refresh_goes_without_a_run_that_is_overdue_says_so_and_comes_once_more_when_it_has_ended(ticking, ingest_run):
+    overdue_at_once = -1000.0
+    with dg.DagsterInstance.ephemeral() as instance:
+        ingest_run(instance, "gate", 10, "SUCCESS")
+        late = ingest_run(instance, "okx", 10, allowed_seconds=overdue_at_once)
+        name = f"okx (run {late.run_id[:8]})"
+        request, cursor = ticking(instance)
+        assert request.run_key == "2026-02-12T10:05:00+00:00"
+        assert request.tags == {"market_stress/without": name}
+        assert ticking(instance, cursor) == (
+            f"2026-02-12T10:05:00+00:00 is refreshed without {name}: once more when it ends", cursor,
+        )  # fmt: skip
+        instance.report_run_failed(late)
+        request, cursor = ticking(instance, cursor)
+        assert request.run_key == f"2026-02-12T10:05:00+00:00|{late.run_id}"
+        assert request.tags == {"market_stress/after_late": name}
+        assert ticking(instance, cursor)[0] == "2026-02-12T10:05:00+00:00 is refreshed"
+
+
+def test_run_of_an_earlier_tick_holds_up_no_later_one_and_is_followed_by_a_refresh(ticking, ingest_run):
+    with dg.DagsterInstance.ephemeral() as instance:
+        long = ingest_run(instance, "okx", 10)
+        ingest_run(instance, "gate", 10, "SUCCESS")
+        assert "still running" in ticking(instance)[0]
+        ingest_run(instance, "gate", 11, "SUCCESS")
+        request, cursor = ticking(instance)
+        assert request.run_key == "2026-02-12T11:05:00+00:00"
+        assert request.tags == {"market_stress/without": f"okx (run {long.run_id[:8]})"}
+        instance.report_run_failed(long)
+        assert ticking(instance, cursor)[0].run_key == f"2026-02-12T11:05:00+00:00|{long.run_id}"
+
+
+def test_tick_that_has_ended_is_refreshed_though_the_next_one_runs_already(ticking, ingest_run):
+    """Else a schedule of every minute, or a slow machine, would never be refreshed."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        ingest_run(instance, "gate", 10, "SUCCESS")
+        ingest_run(instance, "gate", 11)
+        request, cursor = ticking(instance)
+        assert (request.run_key, request.tags) == ("2026-02-12T10:05:00+00:00", {})
+        assert ticking(instance, cursor)[0] == "ingest of 2026-02-12T11:05:00+00:00 is still running"
+
+
+def test_one_refresh_at_a_time_and_then_the_newest_tick_alone(definitions, ticking, ingest_run):
+    job, of_sensor = definitions.resolve_job_def("refresh"), {"dagster/sensor_name": "refresh_after_ingest"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        for hour in (10, 11, 12):
+            ingest_run(instance, "gate", hour, "SUCCESS")
+        refresh = instance.create_run_for_job(job, tags=of_sensor, status=dg.DagsterRunStatus.STARTED)
+        assert ticking(instance)[0] == "the refresh before is still running"
+        instance.report_run_failed(refresh)
+        assert ticking(instance)[0].run_key == "2026-02-12T12:05:00+00:00"
+
+
+def test_scheduled_runs_have_their_time_and_the_daemon_ends_them_an_hour_after_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("MARKET_STRESS_HOME", str(tmp_path))
+    monkeypatch.setenv("MARKET_STRESS_NOW", "2026-02-12T10:05:00Z")
+    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 2, 12, 10, 5, tzinfo=UTC))
+    for request in ingestion().get_schedule_def("ingest_hourly").evaluate_tick(context).run_requests:
+        allowed = int(request.tags[ALLOWED_TAG])
+        assert 600 < allowed < 1500
+        assert int(request.tags["dagster/max_runtime"]) == allowed + 3600
+
+
+def test_universe_says_when_ingest_is_scheduled_in_utc(monkeypatch, tmp_path):
+    (tmp_path / "universe.yml").write_text("schedule: '* * * * *'\n")
+    assert ingestion().get_schedule_def("ingest_hourly").cron_schedule == "5 * * * *"
+    monkeypatch.setenv("MARKET_STRESS_UNIVERSE", str(tmp_path / "universe.yml"))
+    schedule = ingestion().get_schedule_def("ingest_hourly")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("* * * * *", "UTC")
 
 
 def test_jobs_schedule_and_sensor_are_there(definitions):

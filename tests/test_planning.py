@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration import planning
+from orchestration.exchanges import declared
 from orchestration.planning import Span, missing
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -215,3 +216,31 @@ def test_windows_hold_every_hour_in_the_fewest_requests(needed, limit):
         if is_needed and hour >= end:
             fewest, end = fewest + 1, hour + limit
     assert requests == fewest
+
+
+# --- how long asking may take
+
+
+def test_time_allowed_grows_with_the_requests_that_a_range_needs():
+    def minutes(days, datasets=("candles",), exchange="okx"):
+        span = planning.Span(datasets, ("BTC/USDT:USDT", "ETH/USDT:USDT"), NOW - timedelta(days=days), NOW)
+        return planning.allowed_seconds(exchange, [span], NOW) / 60
+
+    assert planning.allowed_seconds("okx", [], NOW) == planning.BASE_SECONDS == 600
+    per_page = planning.hours_per_request("okx", ("candles",))
+    pages_of_a_year = 2 * -(-365 * 24 // per_page)
+    assert minutes(1) == pytest.approx(10 + 2 * 5 / 60)
+    assert minutes(365) == pytest.approx(10 + pages_of_a_year * 5 / 60)
+    assert minutes(365, ("liquidations",)) == minutes(3650, ("liquidations",)) < 60 * 3  # no more than is still served
+
+
+@pytest.mark.parametrize("exchange", sorted(declared()))
+def test_every_request_of_every_endpoint_has_some_seconds(exchange):
+    spans = [
+        planning.Span(group, ("BTC/USDT:USDT",), NOW - timedelta(hours=5), NOW) for group in declared()[exchange].groups
+    ]
+    assert planning.allowed_seconds(exchange, spans, NOW) >= planning.BASE_SECONDS + 5 * len(spans)
+    ahead = planning.Span(
+        declared()[exchange].groups[0], ("BTC/USDT:USDT",), NOW + timedelta(days=1), NOW + timedelta(days=2)
+    )
+    assert planning.allowed_seconds(exchange, [ahead], NOW) == planning.BASE_SECONDS

@@ -7,8 +7,8 @@ returns one. A pair (status, body) is a refusal. Every request is kept in `asked
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -71,3 +71,26 @@ def hourly(query: dict, first: str, last: str, until: datetime, unit: int = 1) -
     """The full hours that a query asks for, in units of `unit` milliseconds, none after `until`."""
     start, end = int(query[first]) * unit, min(int(query[last]) * unit, ms(until))
     return range(-(-start // HOUR) * HOUR, end + 1, HOUR)
+
+
+@contextmanager
+def answering(write: Callable[[Callable[[bytes], None], str], None]) -> Iterator[str]:
+    """The URL of a server that answers as `write(send, path)` does, byte by byte, until the other side hangs up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.close_connection = True
+            with suppress(OSError):
+                write(self.wfile.write, self.path)
+
+        def log_message(self, *_):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}"
+    finally:
+        http.shutdown()
+        http.socket.close()

@@ -48,6 +48,9 @@ def sandbox(
     ] = scenario.NAME,
     port: Port = 8787,
     now: Annotated[str | None, typer.Option(help="The server's clock; default: the system's.")] = None,
+    shift_to_now: Annotated[
+        bool, typer.Option("--shift-to-now", help="Move the tape's stamps by whole days, so that it ends now.")
+    ] = False,
 ) -> None:
     """Serve a tape as the real exchanges would, on 127.0.0.1.
 
@@ -60,6 +63,7 @@ def sandbox(
     if tape == scenario.NAME:
         folder = scenario.folder(Settings.from_environment().home)
         scenario.write(folder)
-    say(f"exchanges on http://127.0.0.1:{port} from {folder}, clock {moment or 'running'}")
+    shifted = ", shifted to it" if shift_to_now else ""
+    say(f"exchanges on http://127.0.0.1:{port} from {folder}, clock {moment or 'running'}{shifted}")
     say(f"use them with: export MARKET_STRESS_EXCHANGE_URL=http://127.0.0.1:{port}")
-    serve(folder, port, moment)
+    serve(folder, port, moment, shift_to_now)

@@ -6,7 +6,7 @@ becomes of an answer in `ingest`.
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from orchestration import forking, universe
+from orchestration import forking, planning, universe
 from orchestration.context.sources import SOURCES
 from orchestration.defs.resources import OWNERS
-from orchestration.defs.runs import LAUNCHER_TAG, UNFINISHED, working_for
+from orchestration.defs.runs import LAUNCHER_TAG, UNFINISHED, age, remove_old_runs, working_for
 from orchestration.exchanges import declared
 from orchestration.settings import Settings
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SCHEDULE = "ingest_hourly"
 TICK_TAG = "market_stress/tick"
 EXCHANGE_TAG = "market_stress/exchange"
+ALLOWED_TAG = "market_stress/allowed_seconds"  # how long the run's exchange may take, from the run's creation on
+START_SECONDS = 120.0  # until a run has begun to ask, and after its exchange's time to leave receipts
+SLOT_SECONDS = 3600.0  # that a run may have to wait for another one of its exchange, before the daemon ends it
 FIRST_DAY = "2019-09-01"
 
 DESCRIPTIONS = {
@@ -294,16 +297,20 @@ def ingestion() -> dg.Definitions:
     @dg.schedule(
         name=SCHEDULE,
         job=job,
-        cron_schedule="5 * * * *",
+        cron_schedule=settings.universe.schedule,
+        execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.STOPPED if is_clock_fixed else dg.DefaultScheduleStatus.RUNNING,
     )
     def ingest_hourly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         """One run per exchange, for today and whatever of the days before no receipt answers or is due once more.
 
         However many ticks a sleep has missed, Dagster gives the last of them alone; and an exchange whose last run has
-        not ended yet is left to it.
+        not ended yet is left to it. Records of runs that are older than `keep_runs_days` are removed before.
         """
-        unfinished = _unfinished(context.instance) if context.instance_ref else set()
+        unfinished = set()
+        if context.instance_ref:
+            unfinished = _unfinished(context.instance)
+            context.log.info(_tidied(context.instance, Settings.from_environment()))
         yield from _hourly_requests(context.scheduled_execution_time.astimezone(UTC).isoformat(), unfinished)
 
     return dg.Definitions(
@@ -325,15 +332,41 @@ def _hourly_requests(tick: str, unfinished: set[str]) -> Iterator[dg.RunRequest]
         spans = plan(settings.home, exchange, settings.universe.watched_assets, now)
         first = min([now.date(), *(max(span.start.date(), date.fromisoformat(FIRST_DAY)) for span in spans)])
         config = {"ops": {f"raw_{exchange}": {"config": {"only_missing": True}}}}
+        allowed = planning.allowed_seconds(exchange, spans, now)
         yield dg.RunRequest(
             run_key=f"{tick}|{exchange}",
             asset_selection=[raw_key(exchange, dataset) for dataset in served(exchange)],
-            tags={TICK_TAG: tick, EXCHANGE_TAG: exchange, **range_tags(first, now.date())},
+            tags={
+                TICK_TAG: tick,
+                EXCHANGE_TAG: exchange,
+                ALLOWED_TAG: f"{allowed:.0f}",
+                "dagster/max_runtime": f"{allowed + SLOT_SECONDS:.0f}",
+                **range_tags(first, now.date()),
+            },
             run_config=IN_PROCESS | config,
         )
 
 
+def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.RunRecord]:
+    """Scheduled ingest runs that have not ended."""
+    of_schedule = dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE}, statuses=UNFINISHED)
+    return [record for record in instance.get_run_records(of_schedule) if TICK_TAG in record.dagster_run.tags]
+
+
+def is_overdue(record: dg.RunRecord) -> bool:
+    """Whether a scheduled run has had more than the time of its exchange."""
+    allowed = float(record.dagster_run.tags.get(ALLOWED_TAG, planning.BASE_SECONDS))
+    return age(record) > timedelta(seconds=allowed + START_SECONDS)
+
+
+def _tidied(instance: dg.DagsterInstance, settings: Settings) -> str:
+    """Removes old records of runs, and says what there is."""
+    days = settings.universe.keep_runs_days
+    removed = remove_old_runs(instance, days)
+    size = sum(file.stat().st_size for file in (settings.home / "dagster").rglob("*") if file.is_file())
+    return f"records of runs: {removed} removed that were older than {days} days, {size / 1e6:,.1f} MB kept"
+
+
 def _unfinished(instance: dg.DagsterInstance) -> set[str]:
     """The exchanges whose last scheduled run has not ended."""
-    runs = instance.get_runs(dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE}, statuses=UNFINISHED))
-    return {run.tags[EXCHANGE_TAG] for run in runs if EXCHANGE_TAG in run.tags}
+    return {record.dagster_run.tags[EXCHANGE_TAG] for record in unfinished_runs(instance)}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from orchestration.defs import context, ingest
-from orchestration.defs.runs import LAUNCHER_TAG, launching
+from orchestration.defs.runs import LAUNCHER_TAG, STOPPED_AFTER_SECONDS, launching
 
 if TYPE_CHECKING:
     from dagster._core.execution.execution_result import ExecutionResult
@@ -59,11 +59,12 @@ def run_ingest(
     datasets: Mapping[str, Sequence[str]],
     assets: Sequence[str],
     show: Callable[[str, dict], None] = lambda exchange, progress: None,
+    stopped_after_seconds: float = STOPPED_AFTER_SECONDS,
 ) -> Ended:
     """Fetches `datasets` (by exchange) of the days from the first to the last: one run, exchanges side by side.
 
     Without `assets` all of the universe. `show` hears of an exchange how many `hours` of its datasets are done, and
-    `what` it is at.
+    `what` it is at. An exchange whose process gives no sign of life for so long fails alone.
     """
     selection = [
         ingest.raw_key(exchange, dataset)
@@ -72,7 +73,7 @@ def run_ingest(
         if dataset == "instruments" or dataset in wanted
     ]
     config = {f"raw_{exchange}": {"config": {"assets": list(assets)}} for exchange in datasets}
-    with dg.DagsterInstance.get() as instance, launching(instance) as tags:
+    with dg.DagsterInstance.get() as instance, launching(instance, stopped_after_seconds) as tags:
         with _watched(ingest.progress_folder(home, tags[LAUNCHER_TAG]), show):
             ended = dg.execute_job(
                 dg.reconstructable(ingest_job),
@@ -131,7 +132,7 @@ def _ended(result: "ExecutionResult") -> Ended:
     kept: dict[str, dict] = {}
     for event in result.all_events:
         if event.is_step_failure:
-            faults.append(_one_line(event.step_failure_data))
+            faults.append(_one_line(event.step_failure_data, f"{event.step_key}"))
             kept |= _kept(event.step_failure_data)
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
@@ -159,9 +160,11 @@ def _plain(metadata: Mapping[str, dg.MetadataValue]) -> dict:
     }
 
 
-def _one_line(failure: "StepFailureData") -> str:
+def _one_line(failure: "StepFailureData", step: str) -> str:
     user = failure.user_failure_data
     error = failure.error
+    if error and error.cls_name == "ChildProcessCrashException":
+        return f"{step}: its process was killed, by somebody or because it had stopped"
     while error and error.cause:
         error = error.cause
     text = (user.description if user else None) or (error.message if error else "unknown failure")

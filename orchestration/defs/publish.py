@@ -4,16 +4,22 @@ Here belongs when they are made, and what Dagster shows of them. The gate itself
 `score`, the swap of files in `lake.publish`, what people read in `brief`.
 """
 
+import json
+
 import dagster as dg
 
-from orchestration.defs.ingest import SCHEDULE, TICK_TAG
+from orchestration.defs.ingest import EXCHANGE_TAG, SCHEDULE, TICK_TAG, is_overdue, unfinished_runs
 from orchestration.defs.quality import INPUTS, built_by, closed_by, meets_expectations
 from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL
-from orchestration.defs.runs import working_for
+from orchestration.defs.runs import UNFINISHED, working_for
 from orchestration.defs.warehouse import dbt_models
 from orchestration.settings import Settings
 
 WITH_CONTRACT = ("context_daily", "holders_hourly")  # marts whose columns are promised outside dbt, too
+WITHOUT_TAG = "market_stress/without"  # of a refresh: the overdue ingest runs that it did not wait for
+LATE_TAG = "market_stress/after_late"  # of a refresh: the overdue ingest runs that have ended since the one before
+
+LONGEST_REFRESH_SECONDS = 7200  # then the daemon ends it, and the next one may come
 
 
 @dg.asset(
@@ -137,16 +143,55 @@ def publishing() -> dg.Definitions:
         default_status=dg.DefaultSensorStatus.STOPPED if is_clock_fixed else dg.DefaultSensorStatus.RUNNING,
     )
     def refresh_after_ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        """One refresh per tick of the schedule, once its ingest runs have ended, whether or not an exchange failed."""
-        scheduled = dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE})
-        ran = [run for run in context.instance.get_runs(scheduled, limit=50) if TICK_TAG in run.tags]
-        if not ran:
-            return dg.SkipReason("no scheduled ingest has run yet")
-        tick = max(run.tags[TICK_TAG] for run in ran)
-        if any(not run.is_finished for run in ran if run.tags[TICK_TAG] == tick):
-            return dg.SkipReason(f"ingest of {tick} is still running")
-        return dg.RunRequest(run_key=tick)
+        """One refresh per tick of the schedule, once its ingest runs have ended, whether or not an exchange failed.
+
+        Of ticks that ended while another refresh ran, the newest alone is refreshed. A run that has overrun the time of
+        its exchange is not waited for: the refresh goes without it and says so, and when it does end, one more follows.
+        The cursor holds the tick last refreshed, and which runs it went without.
+        """
+        return _next_refresh(context)
 
     return dg.Definitions(
         assets=[market_stress, brief], asset_checks=[meets_expectations], jobs=[job], sensors=[refresh_after_ingest]
     )
+
+
+def _next_refresh(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    scheduled = dg.RunsFilter(tags={"dagster/schedule_name": SCHEDULE})
+    ticks = {run.tags[TICK_TAG] for run in context.instance.get_runs(scheduled, limit=50) if TICK_TAG in run.tags}
+    if not ticks:
+        return dg.SkipReason("no scheduled ingest has run yet")
+    before = dg.RunsFilter(tags={"dagster/sensor_name": "refresh_after_ingest"}, statuses=UNFINISHED)
+    if context.instance.get_runs(before, limit=1):
+        return dg.SkipReason("the refresh before is still running")
+    unfinished = unfinished_runs(context.instance)
+    waited_for = {it.dagster_run.tags[TICK_TAG] for it in unfinished if not is_overdue(it)}
+    refreshed = {"tick": "", "without": {}, **json.loads(context.cursor or "{}")}
+    tick = max(ticks - waited_for, default="")
+    if tick > refreshed["tick"]:
+        left = [it.dagster_run for it in unfinished if it.dagster_run.tags[TICK_TAG] <= tick]
+        return _refresh(context, tick, tick, left, {})
+    running = {it.dagster_run.run_id: it.dagster_run for it in unfinished}
+    ended = {run_id: name for run_id, name in refreshed["without"].items() if run_id not in running}
+    if ended:
+        left = [running[run_id] for run_id in refreshed["without"] if run_id in running]
+        return _refresh(context, refreshed["tick"], "|".join([refreshed["tick"], *sorted(ended)]), left, ended)
+    if max(ticks) in waited_for:
+        return dg.SkipReason(f"ingest of {max(ticks)} is still running")
+    names = ", ".join(f"{name} (run {run_id[:8]})" for run_id, name in refreshed["without"].items())
+    return dg.SkipReason(f"{tick} is refreshed" + (f" without {names}: once more when it ends" if names else ""))
+
+
+def _refresh(
+    context: dg.SensorEvaluationContext, tick: str, key: str, without: list[dg.DagsterRun], late: dict[str, str]
+) -> dg.RunRequest:
+    """A refresh `without` runs that haven't ended, after those that came `late`: both are named in its tags."""
+    left = {run.run_id: run.tags[EXCHANGE_TAG] for run in without}
+    context.update_cursor(json.dumps({"tick": tick, "without": left}))
+    tags = {"dagster/max_runtime": f"{LONGEST_REFRESH_SECONDS}"}
+    for tag, runs in ((WITHOUT_TAG, left), (LATE_TAG, late)):
+        if runs:
+            tags[tag] = ", ".join(f"{exchange} (run {run_id[:8]})" for run_id, exchange in runs.items())
+    if left:
+        context.log.warning(f"refreshing {tick} without {tags[WITHOUT_TAG]}, which has not ended in its time")
+    return dg.RunRequest(run_key=key, tags=tags)

@@ -1,17 +1,20 @@
-"""Dagster's own SQLite storage, writing a range of partitions in one transaction instead of several per partition.
+"""Dagster's own SQLite storage, writing a range of partitions in one transaction instead of several per partition, and
+leaving nothing of a run that is removed.
 
 A backfill of a year means a thousand partition events for each exchange; one by one they took longer than the fetch.
-dagster.yaml names this class; everything but the batch is Dagster's.
+dagster.yaml names this class; everything else is Dagster's.
 """
 
 import fcntl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Self
 
 from dagster import DagsterEventType
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 
@@ -19,7 +22,17 @@ PARTITION_EVENTS = {DagsterEventType.ASSET_MATERIALIZATION, DagsterEventType.ASS
 
 
 class BatchedEventLog(SqliteEventLogStorage):
-    """`SqliteEventLogStorage` whose batches of partition events are batches."""
+    """`SqliteEventLogStorage` whose batches of partition events are batches, and which forgets a run whole."""
+
+    def delete_events(self, run_id: str) -> None:
+        """Deletes what a run recorded, with the results of its checks, its file and its logs, which Dagster leaves."""
+        super().delete_events(run_id)
+        with self.index_connection() as connection:
+            of_run = AssetCheckExecutionsTable.c.run_id == run_id
+            connection.execute(AssetCheckExecutionsTable.delete().where(of_run))
+        for file in Path(self._base_dir).glob(f"{run_id}.db*"):
+            file.unlink(missing_ok=True)
+        rmtree(Path(self._base_dir).parents[1] / "storage" / run_id, ignore_errors=True)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Stores events as `store_event` would one by one: the same statements in two transactions."""

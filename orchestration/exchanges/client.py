@@ -18,6 +18,8 @@ from orchestration.exchanges import declared
 if TYPE_CHECKING:
     import ccxt
 
+    from orchestration.exchanges.session import Refusal
+
     Client = ccxt.Exchange  # what rooms that know no ccxt call it
 
 T = TypeVar("T")
@@ -59,9 +61,11 @@ class FetchFailed(Exception):
 def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
     """A ccxt client for the public endpoints of a declared exchange.
 
-    With `url`, all traffic goes to `<url>/<exchange>/<path>`.
+    With `url`, all traffic goes to `<url>/<exchange>/<path>`. Each request and each answer is bounded (`session`).
     """
     import ccxt
+
+    from orchestration.exchanges.session import BoundedSession
 
     client = getattr(ccxt, exchange)(
         {
@@ -73,6 +77,9 @@ def open_client(exchange: str, url: str | None) -> "ccxt.Exchange":
         }
     )
     client.has["fetchCurrencies"] = False
+    client.session.close()
+    client.session = BoundedSession()
+    client.session.trust_env = client.requests_trust_env
     if url is not None:
         redirect(client, url)
     return client
@@ -116,8 +123,10 @@ def call(
 
     Asked again: whatever ccxt calls an operation that failed (network, time-out, overload, an answer that isn't what it
     should be) and errors that ccxt can't classify (Bybit's 10016, a truncated body). Never: a block of our location, an
-    unknown or closed symbol, a bad request, nor what the exchange refuses with a code of its own and an HTTP status of
-    400 to 499. A `Retry-After` is honoured, or given up on if it exceeds our patience.
+    unknown or closed symbol, a bad request, what the exchange refuses with a code of its own and an HTTP status of
+    400 to 499, nor what our session has refused: an answer that dripped for a minute has used up our patience, one that
+    is too large or leads elsewhere would be so again. A `Retry-After` is honoured, or given up on if it exceeds our
+    patience.
     Raises FetchFailed.
     """
     import ccxt
@@ -161,7 +170,7 @@ def _wait_seconds(error: Exception, headers: Mapping[str, str] | None, attempt: 
     is_unclassified = type(error) is ccxt.ExchangeError
     is_refusal = is_unclassified and 400 <= (_status(error) or 0) < 500 and _stated(str(error)) is not None
     may_pass = isinstance(error, ccxt.OperationFailed) or (is_unclassified and not is_refusal)
-    if _is_blocked(error) or _refuses_symbol(error) or not may_pass:
+    if _refused(error) or _is_blocked(error) or _refuses_symbol(error) or not may_pass:
         return None
     spread = 2 ** (attempt - 1) * (0.5 + jitter / 2)
     asked_for = _retry_after_seconds(headers)
@@ -199,9 +208,18 @@ def _refuses_symbol(error: Exception) -> bool:
     return SYMBOL_WORDS.search(said) is not None and PASSING_WORDS.search(said) is None
 
 
+def _refused(error: Exception) -> "Refusal | None":
+    """What our session refused, if that is why it failed."""
+    from orchestration.exchanges.session import Refusal
+
+    return error.__cause__ if isinstance(error.__cause__, Refusal) else None
+
+
 def _concerns_exchange(error: Exception) -> bool:
     import ccxt
 
+    if refusal := _refused(error):
+        return refusal.concerns_exchange
     refuses_us = isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded, ccxt.AuthenticationError))
     is_out_of_reach = isinstance(error, ccxt.NetworkError) and _status(error) is None
     return _is_blocked(error) or refuses_us or is_out_of_reach
@@ -217,6 +235,8 @@ def _reason(error: Exception, client: "ccxt.Exchange") -> str:
     """Why it failed, in one line without addresses and pages of HTML."""
     import ccxt
 
+    if refusal := _refused(error):
+        return str(refusal)
     status = _status(error)
     said = _said(str(error), client.id)
     if status is not None:

@@ -39,10 +39,16 @@ def spoken() -> dict[str, ModuleType]:
     return {name: import_module(f"{__package__}.{name}") for name in sorted(names)}
 
 
-def serve(tape: Path, port: int, now: datetime | None) -> None:
-    """Answer on 127.0.0.1:port until stopped; `now` None is the running clock. Raises ValueError for no tape."""
+def serve(folder: Path, port: int, now: datetime | None, shift_to_now: bool = False) -> None:
+    """Answer on 127.0.0.1:port until stopped; `now` None is the running clock, to which a tape can be shifted.
+
+    Raises ValueError for no tape.
+    """
+    tape = Tape(folder)
+    if shift_to_now:
+        tape.shift_to(_milliseconds(now))
     web.run_app(
-        application(Tape(tape), now),
+        application(tape, now),
         host="127.0.0.1",
         port=port,
         print=None,
@@ -93,8 +99,7 @@ class Sandbox:
         return await _truncated(request, reply) if kind == "truncated" else _response(reply)
 
     def _reply(self, module: ModuleType, exchange: str, path: str, query: dict) -> Reply:
-        moment = datetime.now(UTC) if self.now is None else self.now
-        market = Market(self.tape, exchange, round(moment.timestamp() * 1000))
+        market = Market(self.tape, exchange, _milliseconds(self.now))
         if path not in module.ROUTES:
             return module.NOT_FOUND
         try:
@@ -130,6 +135,10 @@ class Sandbox:
     async def forget_requests(self, request: web.Request) -> web.Response:
         self.log.clear()
         return _response(Reply(200, []))
+
+
+def _milliseconds(now: datetime | None) -> int:
+    return round((now or datetime.now(UTC)).timestamp() * 1000)
 
 
 def _response(reply: Reply) -> web.Response:

@@ -4,7 +4,7 @@ Here belong reading and the rule of what can be seen at a moment; no wire format
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -108,6 +108,21 @@ class Tape:
         for instrument in self.instruments:
             self._count_in_tickers(instrument)
 
+    def shift_to(self, now: int) -> None:
+        """Moves all stamps by whole days, so that the tape's last one is the first at or after `now` (ms).
+
+        Days, hours and settlements stay where they are in a day. What then lies after now comes up as the clock runs.
+        """
+        by_the_hour = {name for name, (time, _) in SERIES.items() if time.endswith("_at")}  # days may be told ahead
+        lasts = [int(columns[0][-1]) for (dataset, *_), columns in self.series.items() if dataset in by_the_hour]
+        last = max(lasts, default=now)
+        shift = -((last - now) // DAY) * DAY
+        for (dataset, *_), columns in self.series.items():
+            for place, name in enumerate(("time_ms", *SERIES[dataset][1])):
+                if name.endswith("_ms"):
+                    columns[place] = columns[place] + shift
+        self.instruments = [_shifted(instrument, shift) for instrument in self.instruments]
+
     def _count_in_tickers(self, instrument: Instrument) -> None:
         """A tape holds coins; exchanges answer in units of the ticker, at the price of one."""
         for (dataset, *contract), columns in self.series.items():
@@ -178,6 +193,12 @@ class Market:
             return round(recent[-1][2])
         gaps = [round((later[0] - earlier[0]) / HOUR) for earlier, later in pairwise(recent)]
         return min(gaps, default=None)
+
+
+def _shifted(instrument: Instrument, shift: int) -> Instrument:
+    moved = {name: at + shift for name in ("listed_at", "ends_at") if (at := getattr(instrument, name)) is not None}
+    sizes = tuple((since + shift if since else since, size) for since, size in instrument.sizes)  # 0 is always
+    return replace(instrument, sizes=sizes, **moved)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
