@@ -90,7 +90,7 @@ def living(instance: dg.DagsterInstance, name: str, launcher: str = "") -> Itera
         fcntl.flock(handle, fcntl.LOCK_EX)
         draft.rename(lock)  # nobody sees it before it is held
         try:
-            yield
+            yield handle
         finally:
             lock.unlink(missing_ok=True)
 
