@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import forking, home, universe
@@ -148,7 +149,7 @@ def _bars(person: Console, hours: Mapping[str, int]) -> Iterator[Callable[[str, 
         tasks = {
             exchange: progress.add_task(exchange, total=total, what="starting") for exchange, total in hours.items()
         }
-        yield lambda exchange, at: progress.update(tasks[exchange], completed=at["hours"], what=at["what"])
+        yield lambda exchange, at: progress.update(tasks[exchange], completed=at["hours"], what=escape(at["what"]))
         for task in tasks.values():
             progress.update(task, completed=progress.tasks[task].total, what="ended")
 

@@ -56,8 +56,9 @@ def status() -> None:
 def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None:
     from orchestration.brief.words import share_text
 
-    marked = f" [yellow]({mark})[/]" if mark else ""
-    table = Table(title=f"Published coverage in {settings.home}{marked}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
+    seen = f", seen {settings.now():%Y-%m-%d %H:%M} UTC"
+    marked = Text(f" ({mark})", "yellow") if mark else ""
+    table = Table(title=Text.assemble(f"Published coverage in {settings.home}", marked, seen, style="table.title"))
     for heading in ("exchange", "dataset", "days (UTC)", "observed", "instrument-hours by receipt", "missing, mostly"):
         table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
     for row in coverage:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from orchestration import universe
 from orchestration.contracts import Contract, contract
-from orchestration.lake.files import connect, only_row, write_parquet
+from orchestration.lake.files import connect, literal, only_row, pattern, write_parquet
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,7 +127,8 @@ def as_json(frame: pd.DataFrame) -> pd.Series:
 
 def raw_glob(home: Path, dataset: str) -> str:
     """The SQL expression that reads all current rows of a dataset."""
-    return f"read_parquet('{home}/raw/{dataset}/**/*.parquet', hive_partitioning=false)"
+    files = literal(f"{pattern(home / 'raw' / dataset)}/**/*.parquet")
+    return f"read_parquet({files}, hive_partitioning=false)"
 
 
 @contextmanager
@@ -148,13 +149,13 @@ def turn(home: Path, exchanges: list[str]) -> Iterator[None]:
 def _folder(home: Path, terms: Contract) -> str:
     """The SQL expression of a row's folder; instruments have no day, so one folder per exchange."""
     day = f" || strftime({terms.time}, '/date=%Y-%m-%d')" if terms.time else ""
-    return f"'{home}/raw/{terms.name}/exchange=' || exchange{day}"
+    return f"{literal(f'{home}/raw/{terms.name}/exchange=')} || exchange{day}"
 
 
 def _load_current(connection: "duckdb.DuckDBPyConnection", terms: Contract, files: list[Path]) -> None:
     """Table `current`: the stored rows of the days at hand; `is_stale` marks what a killed write left behind."""
     if files:
-        names = ", ".join(f"'{file}'" for file in files)
+        names = ", ".join(literal(pattern(file)) for file in files)
         source = f"read_parquet([{names}], hive_partitioning=false, filename='file')"
     else:
         source = "(select *, '' as file from incoming_rows where false)"

@@ -4,6 +4,7 @@ Here belongs nothing that knows a dataset or a table.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,14 @@ def only_row(answer: "duckdb.DuckDBPyConnection") -> tuple:
 def literal(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def pattern(path: Path) -> str:
+    """A path as the pattern that matches it alone: DuckDB's readers take every name for a pattern.
+
+    The sources of dbt say the same in Jinja (dbt_project/models/staging/_staging__sources.yml).
+    """
+    return re.sub(r"[*?[]", r"[\g<0>]", str(path))
 
 
 def write_parquet(table: "pyarrow.Table", path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestration import universe
 from orchestration.contracts import contract
 from orchestration.lake import facts
-from orchestration.lake.files import connect, literal, write_parquet, write_text
+from orchestration.lake.files import connect, literal, pattern, write_parquet, write_text
 
 FORMAT = "2"  # of raw facts; 1 knew no `origin`, no `period_hours` and no versions of instruments
 DEMO_ORIGIN = "simulated:deleveraging-2026-02"  # the one scenario that format 1 knew, in homes with a file SIMULATED
@@ -64,7 +64,7 @@ def _give_events_to_first_feed(home: Path) -> None:
                     ) then 'rest' else imported.feed
                 end as feed
             )
-            from read_parquet({literal(str(file))}, hive_partitioning = false) as imported
+            from read_parquet({literal(pattern(file))}, hive_partitioning = false) as imported
             """
             )
             .to_arrow_table()
