@@ -72,7 +72,7 @@ EVENTS = """exchange,symbol,event_id,occurred_at,position_side,price,price_kind,
 bybit,BTC/USDT:USDT,1,2026-02-10T01:00:00Z,long,70000,bankruptcy,1,70000
 """
 CLAIMS = """claim,pair,metric,scope,window,unit,relation,value,tolerance,as_of,source
-[bold]x[/],,price,BTC,,usd,about,70000,,2026-02-11T00:00:00Z,it's [/] me
+[bold]x[/],,price,BTC,now,usd,equals,70000,7,2026-02-11T00:00:00Z,it's [/] me
 """
 
 
