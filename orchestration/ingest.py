@@ -94,7 +94,9 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     had arrived before is kept.
     """
     facts.prepare(fetch.home)
+    damaged = facts.set_aside(fetch.home, fetch.now, fetch.client.id)
     outcomes, unread, failure = _keep_listing(fetch)
+    outcomes["instruments"].warnings += tuple(f"{one} and set aside" for one in damaged)
     listed = _instruments(fetch.home, fetch.client.id, fetch.assets)
     for symbol in unread:  # what was expected stands in for what can't be asked
         if symbol not in set(listed["symbol"]):

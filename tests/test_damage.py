@@ -1,9 +1,7 @@
 """Damaged files of raw facts: named, set aside, their receipts failed, and everything else goes on."""
 
-import os
 from datetime import UTC, datetime, timedelta
 
-import duckdb
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
@@ -197,7 +195,9 @@ def test_only_what_was_observed_falls(home):
 
 
 STATES = ("failed", "unavailable", "partial", "complete")
-SPANS = st.tuples(st.integers(-30, 60), st.integers(1, 60), st.sampled_from(STATES), st.sampled_from(("rest", "import")))
+SPANS = st.tuples(
+    st.integers(-30, 60), st.integers(1, 60), st.sampled_from(STATES), st.sampled_from(("rest", "import"))
+)
 
 
 @settings(max_examples=25, deadline=None)

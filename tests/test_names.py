@@ -43,7 +43,9 @@ def test_pattern_of_a_name_matches_it_alone(tmp_path, name):
     for folder in (name, "it", "ab", "abc", "axb", "a", "b", "x"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         pd.DataFrame({"name": [folder]}).to_parquet(tmp_path / folder / "x.parquet")
-    found = duckdb.sql(f"select name, filename from read_parquet({literal(f'{pattern(tmp_path / name)}/**/*.parquet')})")
+    found = duckdb.sql(
+        f"select name, filename from read_parquet({literal(f'{pattern(tmp_path / name)}/**/*.parquet')})"
+    )
     assert found.fetchall() == [(name, f"{tmp_path / name}/x.parquet")]
 
 
@@ -132,9 +134,8 @@ def plain(walk):
 @pytest.mark.slow
 def test_every_command_does_in_a_home_of_any_name_what_it_does_in_a_plain_one(walk, plain):
     assert {(command, code) for command, code, _ in plain} == {
-        (command, 0)
-        for command in ("import", "backfill", "refresh", "report", "status", "sql", "claims", "evaluate")
-        }
+        (command, 0) for command in ("import", "backfill", "refresh", "report", "status", "sql", "claims", "evaluate")
+    }
     assert walk(EVERYTHING) == plain
 
 

@@ -53,5 +53,5 @@ def test_moment_that_utc_cannot_hold_is_no_moment():
 @pytest.mark.parametrize("name", ["a?b", "a#b", "a\\b", "a\nb", "a\x1bb"])
 def test_home_that_no_database_can_lie_in_is_refused(monkeypatch, tmp_path, name):
     monkeypatch.setenv("MARKET_STRESS_HOME", str(tmp_path / name))
-    with pytest.raises(ValueError, match="MARKET_STRESS_HOME: .* name a folder without"):
+    with pytest.raises(ValueError, match=r"MARKET_STRESS_HOME: .* name a folder without"):
         Settings.from_environment()

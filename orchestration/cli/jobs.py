@@ -132,6 +132,8 @@ def rebuild(settings: Settings) -> None:
 
 def _stop_unless_successful(settings: Settings, run: "Ended", hint: str | None = None) -> None:
     """Says what went wrong in a run, with a hint if there is one; exit code 1 if it failed."""
+    for file in run.damaged:
+        complain(file, "warning:")
     for fault in run.faults:
         complain(fault, "failed:")
     if hint:

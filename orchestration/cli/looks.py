@@ -39,6 +39,7 @@ def status() -> None:
     """
     settings = Settings.from_environment()
     from orchestration.brief import coverage_summary, origin_mark
+    from orchestration.lake import damage
 
     warehouse = settings.home / "warehouse.duckdb"
     try:
@@ -51,6 +52,8 @@ def status() -> None:
             served = f"{feed.endpoint}, {feed.note}" if feed.served else f"[yellow]not served:[/] {feed.note}"
             limits.add_row(exchange, dataset, served)
     out.print(limits)
+    for one in damage.found(settings.home):
+        complain(f"{one}: the next refresh or fetch sets it aside", "warning:")
 
 
 def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None:

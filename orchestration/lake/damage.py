@@ -112,9 +112,7 @@ def _strange(parts: tuple[str, ...], schema: "pyarrow.Schema") -> str | None:
     expected = contract(dataset).arrow_schema
     if lacking := [name for name in expected.names if name not in schema.names]:
         return f"lacks {', '.join(lacking[:3])}"
-    kinds = [
-        (field.name, _kind(field.type), _kind(schema.field(field.name).type)) for field in expected
-    ]
+    kinds = [(field.name, _kind(field.type), _kind(schema.field(field.name).type)) for field in expected]
     others = [f"{name} is {held}, not {kind}" for name, kind, held in kinds if kind != held]
     return others[0] if others else None
 

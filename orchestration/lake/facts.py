@@ -212,7 +212,10 @@ def _fail_receipts(home: Path, one: Damaged, now: datetime) -> None:
     if one.dataset != "coverage":
         gone = of_day[of_day["state"].isin(("complete", "partial"))]
         inside = gone.assign(start_at=gone["start_at"].clip(lower=start), end_at=gone["end_at"].clip(upper=end))
-        beside = [gone.assign(end_at=gone["end_at"].clip(upper=start)), gone.assign(start_at=gone["start_at"].clip(lower=end))]
+        beside = [
+            gone.assign(end_at=gone["end_at"].clip(upper=start)),
+            gone.assign(start_at=gone["start_at"].clip(lower=end)),
+        ]
         kept = pd.concat(beside).query("start_at < end_at").sort_values("state", key=_rising)
         kept = coverage.without_falls(kept.drop_duplicates(coverage.KEY, keep="last"), held)
         rows = pd.concat([rows, kept, inside.assign(**failed)]).drop_duplicates(coverage.KEY, keep="last")
