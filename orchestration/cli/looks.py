@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from orchestration.cli import disk
 from orchestration.cli.terminal import complain, out, say
 from orchestration.exchanges import declared
 from orchestration.settings import Settings
@@ -28,7 +29,8 @@ def report() -> None:
 
     read_only(settings.home).close()
     warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
-    write_brief(warehouse, folder, written_at=settings.now())
+    with disk.room(settings.home, disk.PAGES):
+        write_brief(warehouse, folder, written_at=settings.now())
     say(f"brief     {folder / 'brief.html'}")
 
 
@@ -175,6 +177,8 @@ def _print_answer(warehouse: "duckdb.DuckDBPyConnection", query: str) -> None:
     try:
         answer = warehouse.execute(query)
         columns, rows = [column[0] for column in answer.description], answer.fetchall()
+    except duckdb.IOException:  # no fault of the query
+        raise
     except duckdb.Error as error:
         raise ValueError(" ".join(str(error).split())[:300]) from None
     if not sys.stdout.isatty():

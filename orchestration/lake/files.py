@@ -81,7 +81,7 @@ def drafted(path: Path) -> Iterator[Path]:
 
 def forget_drafts(home: Path) -> list[Path]:
     """Removes the drafts of processes that no longer live, wherever they lie in a home; returns them."""
-    folders = [home, *(home / name for name in ("raw", "universe", "quarantine", "reports", "dagster/progress"))]
+    folders = [home, *(home / name for name in ("raw", "universe", "quarantine", "reports", "dagster"))]
     files = [file for folder in folders for file in (folder.glob if folder == home else folder.rglob)(".*.draft*")]
     named = [(file, DRAFT.fullmatch(file.name)) for file in files]
     left = [file for file, name in named if name and not _lives(int(name["pid"]))]
@@ -94,9 +94,7 @@ def forget_drafts(home: Path) -> list[Path]:
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OverflowError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # another user's
         return True

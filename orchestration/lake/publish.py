@@ -159,7 +159,7 @@ def read_only(home: Path, database: str = WAREHOUSE) -> "duckdb.DuckDBPyConnecti
     try:
         return connect(path, read_only=True)
     except duckdb.IOException as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             raise RuntimeError(f"{path} is being written: try again when that has ended") from None
         raise RuntimeError(f"{path} is damaged: run `market-stress refresh`, which makes it anew") from None
 
