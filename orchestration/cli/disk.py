@@ -4,6 +4,7 @@ Here belong estimates and the reading of errors. That nothing is lost is the mat
 """
 
 import errno
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ def room(home: Path, needed: int) -> Iterator[None]:
 def told(error: Exception) -> tuple[str, int] | None:
     """(line, exit code) for an error that a disk made; None for any other."""
     if isinstance(error, OSError) and error.errno in READ_ONLY:
+        if Path(str(error.filename)).exists() and not os.access(str(error.filename), os.R_OK):
+            return f"{error.filename} may not be read: give this user leave to", 2
         return f"{error.filename} is read-only: make it writable, or name another folder", 2
     if any(words in str(error) for words in FULL):
         return f"no space left: {_first_line(error)}", 1

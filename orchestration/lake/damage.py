@@ -63,9 +63,10 @@ def fault(home: Path, file: Path, whole: bool = False) -> str | None:
     """Why a file can't be what it should be; None if it can, or is gone."""
     import pyarrow.parquet
 
-    if not file.exists():
+    try:
+        return unreadable(file, whole) or _strange(file.relative_to(home).parts, pyarrow.parquet.read_schema(file))
+    except FileNotFoundError:  # a writer that it lost its rows to has removed it meanwhile
         return None
-    return unreadable(file, whole) or _strange(file.relative_to(home).parts, pyarrow.parquet.read_schema(file))
 
 
 def unreadable(file: Path, whole: bool = False) -> str | None:
