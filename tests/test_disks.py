@@ -66,7 +66,7 @@ def run(url, tmp_path_factory):
     def call(home: Path, *words: str) -> Ended:
         settings = {"HOME": home, "NOW": NOW.isoformat(), "EXCHANGE_URL": url, "UNIVERSE": universe}
         environment = os.environ | {f"MARKET_STRESS_{name}": str(value) for name, value in settings.items()}
-        ended = subprocess.run([COMMAND, *words], env=environment, capture_output=True, text=True, timeout=300)
+        ended = subprocess.run([COMMAND, *words], env=environment, capture_output=True, text=True, timeout=900)
         return Ended(ended.returncode, ended.stdout + ended.stderr)
 
     return call

@@ -117,7 +117,7 @@ def walk(recorded, sandbox, tmp_path_factory):
             ["evaluate", str(folder / "card")],
         ):
             ended = subprocess.run(
-                [COMMAND, *words], env=environment, capture_output=True, text=True, check=False, timeout=300
+                [COMMAND, *words], env=environment, capture_output=True, text=True, check=False, timeout=900
             )
             said = (ended.stdout + ended.stderr).replace(str(folder), "FOLDER")
             answers.append((words[0], ended.returncode, re.sub(r" +|\d+:\d\d:\d\d|[━─]+", " ", said)))

@@ -49,8 +49,8 @@ def room(home: Path, needed: int) -> Iterator[None]:
         raise RuntimeError(f"{lacks}, {free // MEGABYTE:,} MB are free")
     try:
         yield
-    except typer.Exit:
-        if shutil.disk_usage(folder).free < MEGABYTE:
+    except typer.Exit:  # a run failed; what it wrote may be gone again, and others' files are not
+        if shutil.disk_usage(folder).free < needed:
             complain(lacks)
         raise
     except Exception as error:
