@@ -26,9 +26,9 @@ test: setup ## the tests, in about two minutes
 	$(BIN)/python -m pytest
 
 test-all: test ## and those that take longer: kills and loops, a seeded sample
-	$(BIN)/python -m pytest -m thorough -n 0
+	$(BIN)/python -m pytest -m 'thorough and not soak' -n 0
 
-soak: setup ## those again and again, by hand before an issue is called done
+soak: setup ## all of them again and again, by hand before an issue is called done
 	$(BIN)/python -m pytest -m thorough -n 0 --rounds 10
 
 test-live: setup ## asks the real exchanges for one small page per dataset (needs the internet)

@@ -11,6 +11,8 @@
 Here belongs where things lie. What is written into them is the matter of `lake`, `brief` and `defs`.
 """
 
+import errno
+import os
 from pathlib import Path
 
 SECONDS_BETWEEN_LOOKS = 30  # at the runs that haven't ended, by the daemon
@@ -39,10 +41,19 @@ storage:
 
 
 def prepare(home: Path) -> dict[str, str]:
-    """Makes a home that Dagster finds; returns the environment variables that tell it and dbt where."""
+    """Makes a home that Dagster finds; returns the environment variables that tell it and dbt where.
+
+    OSError that names the folder if nothing can be written there.
+    """
     for folder in ("raw", "quarantine", "universe", "reports", "dagster"):
         (home / folder).mkdir(parents=True, exist_ok=True)
-    (home / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML)
+    if not os.access(home, os.W_OK):
+        raise PermissionError(errno.EROFS, "read-only", str(home))
+    terms = home / "dagster" / "dagster.yaml"
+    if not terms.exists() or terms.read_text() != DAGSTER_YAML:
+        draft = terms.with_name(f".{terms.name}.{os.getpid()}.draft")
+        draft.write_text(DAGSTER_YAML)
+        draft.replace(terms)
     return {
         "MARKET_STRESS_HOME": str(home),
         "DAGSTER_HOME": str(home / "dagster"),

@@ -101,7 +101,9 @@ def fetch_range(fetch: Fetch, only_missing: bool = False) -> dict[str, Outcome]:
     facts.prepare(fetch.home)
     began = time.monotonic()
     fetch.client.session.allow(fetch.allowed_seconds(fetch.client.id, (), fetch.now), since=began)
+    damaged = facts.set_aside(fetch.home, fetch.now, fetch.client.id)
     outcomes, unread, failure = _keep_listing(fetch)
+    outcomes["instruments"].warnings += tuple(f"{one} and set aside" for one in damaged)
     listed = _instruments(fetch.home, fetch.client.id, fetch.assets)
     for symbol in unread:  # what was expected stands in for what can't be asked
         if symbol not in set(listed["symbol"]):

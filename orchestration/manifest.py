@@ -4,6 +4,7 @@ Here belongs parsing alone. A home has a manifest of its own, since what dbt has
 """
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -48,7 +49,12 @@ def parse(home: Path) -> None:
 
 
 def _is_fresh(manifest: Path) -> bool:
-    return manifest.exists() and manifest.stat().st_mtime > max(file.stat().st_mtime for file in _sources())
+    if not manifest.exists() or manifest.stat().st_mtime <= max(file.stat().st_mtime for file in _sources()):
+        return False
+    try:
+        return "nodes" in json.loads(manifest.read_bytes())
+    except ValueError:  # damaged
+        return False
 
 
 def _sources() -> list[Path]:

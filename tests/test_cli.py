@@ -1,12 +1,17 @@
 """The command line refuses bad input in one line, with exit code 2 and nothing written."""
 
+import errno
 import os
+import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pytest
 from wire_server import hourly, speaking
 
@@ -148,3 +153,36 @@ def test_backfill_says_what_was_stored_and_what_failed_when_one_asset_of_several
     assert "candles 24 new, failed in part" in ended.stdout
     assert "binance: candles of SRM/USDT:USDT: HTTP 400: -1122 Invalid symbol status" in ended.stderr
     assert wire.times("/fapi/v1/klines", symbol="SRMUSDT") == 1
+
+
+@pytest.mark.parametrize("words", [ONE_DAY, ["refresh"], ["import", "--dataset", "liquidations", "events.csv"]])
+def test_too_little_room_is_one_line_and_writes_nothing(run, tmp_path, monkeypatch, words):
+    columns = "exchange,symbol,event_id,occurred_at,position_side,price,price_kind,quantity_base,notional_usd"
+    (tmp_path / "events.csv").write_text(f"{columns}\n")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 2_500_000))
+    ended = run(*words)
+    assert ended.returncode == 1
+    assert re.search(r"^market-stress: no space left: needs about \d+ MB in .*, 2 MB are free\n$", ended.stderr)
+    assert not list((tmp_path / "home").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "code"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", "/data/x"), "/data/x is read-only", 2),
+        (OSError(errno.EACCES, "Permission denied", "/data/x"), "/data/x is read-only", 2),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "no space left: ", 1),
+        (sqlite3.OperationalError("database or disk is full"), "no space left: ", 1),
+        (duckdb.IOException("IO Error: Could not write: No space left on device"), "no space left: ", 1),
+        (duckdb.IOException("IO Error: Corrupt database file: x"), "Corrupt database file: x: damaged", 1),
+    ],
+)
+def test_what_a_disk_does_not_give_is_one_line(run, monkeypatch, error, line, code):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(os, "access", fail)  # the first thing that a command asks of the file system
+    ended = run(*ONE_DAY)
+    assert ended.returncode == code
+    assert ended.stderr.startswith(f"market-stress: {line}")
+    assert len(ended.stderr.splitlines()) == 1

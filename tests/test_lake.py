@@ -1,9 +1,11 @@
 """Raw facts: merging, superseding, atomicity, publishing."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -11,7 +13,7 @@ import pytest
 
 from orchestration import contracts, universe
 from orchestration import home as homes
-from orchestration.lake import facts, inputs, publish
+from orchestration.lake import facts, files, inputs, publish
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -107,21 +109,22 @@ def test_same_refused_rows_are_quarantined_once(home):
 def test_a_log_that_a_killed_publisher_left_is_never_replayed(home):
     with duckdb.connect(home / "build.duckdb") as build:
         build.execute("create table marts as select 1 as one")
-    with duckdb.connect(home / "warehouse.duckdb.draft") as killed:
+    draft = home / f".warehouse.duckdb.{os.getpid()}.draft"  # of a process before that had this number
+    with duckdb.connect(draft) as killed:
         killed.execute("pragma disable_checkpoint_on_shutdown")
         killed.execute("create table false_figures as select 10 as one")
-    assert (home / "warehouse.duckdb.draft.wal").stat().st_size > 0
+    assert draft.with_name(f"{draft.name}.wal").stat().st_size > 0
     publish.publish(home, home / publish.BUILD, {}, 30, NOW)
     with publish.read_only(home) as connection:
         assert connection.execute("select table_name from duckdb_tables()").fetchall() == [("marts",)]
-    assert not list(home.glob("*.draft*"))
+    assert not list(home.glob(".*.draft*"))
 
 
 def test_a_build_that_is_being_written_is_no_traceback(home):
     writes = f"import duckdb; held = duckdb.connect({str(home / 'build.duckdb')!r}); print('open', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", writes], stdin=-1, stdout=-1, text=True) as writer:
         assert writer.stdout.readline() == "open\n"
-        with pytest.raises(RuntimeError, match=r"build\.duckdb is being written: try again once the refresh has ended"):
+        with pytest.raises(RuntimeError, match=r"build\.duckdb is being written: try again when that has ended"):
             publish.read_only(home, publish.BUILD)
         writer.communicate("\n")
     assert publish.read_only(home, publish.BUILD)
@@ -243,3 +246,68 @@ def test_contract_that_the_universe_names_is_watched():
     assert list(zip(rows["asset"], rows["symbol"], strict=True)) == [
         ("BTC", "BTC/USDT:USDT"), ("SRM", "SRM/USDT:USDT")
     ]  # fmt: skip
+
+
+def test_drafts_of_dead_processes_are_forgotten_and_those_of_living_ones_stay(home):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = [
+        home / "raw/candles/.rest.parquet.{}.draft",
+        home / ".warehouse.duckdb.{}.draft",
+        home / ".warehouse.duckdb.{}.draft.wal",
+        home / ".build.duckdb.{}.draft",
+        home / "reports/.brief.html.{}.draft",
+    ]
+    left = [Path(str(name).format(dead.pid)) for name in names]
+    unsigned = [home / name for name in files.UNSIGNED_DRAFTS]
+    living = [Path(str(name).format(os.getpid())) for name in names]
+    others = [home / "raw/notes.draft", home / "raw/.notes.draft", home / "raw/.x.draft.1.parquet"]
+    for file in (*left, *unsigned, *living, *others):
+        file.write_text("half")
+    assert sorted(files.forget_drafts(home)) == sorted([*left, *unsigned])
+    assert [file.exists() for file in (*living, *others)] == [True] * 8
+    assert not any(file.exists() for file in (*left, *unsigned))
+
+
+def test_a_write_that_fails_leaves_no_draft(home):
+    facts.write(home, "candles", candles([1.0]), "rest", NOW)
+    (file,) = home.glob("raw/candles/exchange=gate/*/rest.parquet")
+    before = file.read_bytes()
+
+    def write_half() -> None:
+        with files.drafted(file) as draft:
+            draft.write_bytes(before[:100])
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_half()
+    assert list(file.parent.iterdir()) == [file]
+    assert file.read_bytes() == before
+
+
+def test_damaged_warehouse_is_named_and_the_next_one_takes_its_place(home):
+    with duckdb.connect(home / "build.duckdb") as build:
+        build.execute("create table marts as select 1 as one")
+    (home / "warehouse.duckdb").write_bytes(b"no database")
+    with pytest.raises(RuntimeError, match=r"warehouse.duckdb is damaged: run `market-stress refresh`"):
+        publish.read_only(home)
+    publish.publish(home, home / publish.BUILD, {}, 30, NOW)
+    with publish.read_only(home) as connection:
+        assert connection.execute("from marts").fetchall() == [(1,)]
+    assert (home / "quarantine/files/warehouse.duckdb").read_bytes() == b"no database"
+    assert not (home / "published").exists()
+
+
+def test_build_that_dbt_did_not_leave_so_is_forgotten(home):
+    build, log = home / "build.duckdb", home / "build.duckdb.wal"
+    assert not publish.forget_build(home, ())
+    with duckdb.connect(build) as connection:
+        connection.execute("create table marts as select 1 as one")
+    assert not publish.forget_build(home, {publish.fingerprint(build)})
+    assert build.exists()
+    log.write_bytes(b"an edit")
+    assert publish.forget_build(home, {publish.fingerprint(build)})
+    build.write_bytes(b"")
+    assert publish.forget_build(home, {"another"})
+    assert not build.exists()
+    assert not log.exists()

@@ -189,6 +189,7 @@ def test_it_stops_on_sigterm_even_if_its_script_ignores_it(up):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 def test_nothing_outlives_a_kill_and_the_next_one_starts(tmp_path, rounds):
     """Killed at a random moment from its first breath on; the token is neither listed nor logged meanwhile."""
     port, home, chance = free_port(), tmp_path / "home", random.Random(9)
@@ -214,6 +215,7 @@ def test_nothing_outlives_a_kill_and_the_next_one_starts(tmp_path, rounds):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_run_ends_with_up_and_is_recorded_as_failed(tmp_path, number):
     """The exchange never answers, so that the run lasts."""
@@ -234,6 +236,7 @@ def test_run_ends_with_up_and_is_recorded_as_failed(tmp_path, number):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.parametrize("name", ["code-server", "webserver", "daemon"])
 def test_if_one_dies_all_end_and_it_is_said(tmp_path, name):
     with started(tmp_path / "home", free_port()) as up:
@@ -245,6 +248,7 @@ def test_if_one_dies_all_end_and_it_is_said(tmp_path, name):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 def test_the_next_one_ends_what_could_not_end_itself(tmp_path):
     """A stopped process reads no pipe, and holds the port."""
     port, home = free_port(), tmp_path / "home"

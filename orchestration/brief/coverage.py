@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.brief.measures import COVERAGE_HOURS
 from orchestration.brief.query import records, stamp
-from orchestration.lake.facts import raw_glob
+from orchestration.lake.facts import read_raw
 from orchestration.lake.files import connect, literal, only_row
 
 if TYPE_CHECKING:
@@ -150,16 +150,19 @@ def asked_since(home: Path, start: datetime, end: datetime) -> dict[tuple, int]:
     """Instrument-hours of [start, end) for which a home holds a receipt, by exchange and mart's dataset."""
     if not any((home / "raw" / "coverage").glob("**/*.parquet")):
         return {}
+    receipts = read_raw(home, "coverage", f"dataset <> 'instruments' and end_at > timestamptz '{start}'")
+    connection = connect()
+    connection.register("receipts", receipts)
     hours = f"""
         select exchange, replace(dataset, 'liquidation_totals', 'liquidations') as dataset, symbol,
             unnest(generate_series(
                 greatest(date_trunc('hour', start_at + interval 59 minute), timestamptz '{start}'),
                 least(date_trunc('hour', end_at), timestamptz '{end}') - interval 1 hour, interval 1 hour
             )) as hour_at
-        from {raw_glob(home, "coverage")} where dataset <> 'instruments' and end_at > timestamptz '{start}'
+        from receipts
     """
     counted = f"select exchange, dataset, count(distinct (symbol, hour_at)) from ({hours}) group by all"
-    return {(exchange, dataset): count for exchange, dataset, count in connect().execute(counted).fetchall()}
+    return {(exchange, dataset): count for exchange, dataset, count in connection.execute(counted).fetchall()}
 
 
 def _of_feed(

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from orchestration.cli import demo, evaluate, jobs, looks, servers
+from orchestration.cli import demo, disk, evaluate, jobs, looks, servers
 from orchestration.cli.terminal import complain
 
 app = typer.Typer(
@@ -36,15 +36,20 @@ app.command(name="import")(jobs.import_)
 
 
 def main() -> None:
-    """Runs the command line. Bad input (ValueError, FileNotFoundError) is one line and exit code 2."""
+    """Runs the command line. Bad input (ValueError, FileNotFoundError) is one line and exit code 2, as is a home that
+    can't be written; a full or damaged disk is one line and exit code 1."""
     try:
         app()
     except (ValueError, FileNotFoundError) as error:
         _stop(error, 2)
     except RuntimeError as error:
         _stop(error, 1)
+    except Exception as error:
+        if not (said := disk.told(error)):
+            raise
+        _stop(*said)
 
 
-def _stop(error: Exception, code: int) -> NoReturn:
+def _stop(error: Exception | str, code: int) -> NoReturn:
     complain(str(error).splitlines()[0], "market-stress:")
     sys.exit(code)

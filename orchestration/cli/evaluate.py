@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from orchestration.cli import disk
 from orchestration.cli.terminal import err, say
 from orchestration.settings import Settings
 
@@ -22,7 +23,7 @@ def evaluate(
     from orchestration.evaluation import write_card
 
     target = (folder or settings.home / "reports" / "evaluation").absolute()
-    with err.status("evaluation") as status:
+    with disk.room(target, disk.PAGES), err.status("evaluation") as status:
         card = write_card(
             settings.home, target, warm_up_days=settings.universe.score.warm_up_days, written_at=settings.now(),
             show=lambda step: status.update(f"evaluation: {step}"),

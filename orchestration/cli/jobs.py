@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from orchestration import forking, home, universe
+from orchestration.cli import disk
 from orchestration.cli.arguments import Asset, Dataset, Day, Exchange, datasets_by_exchange, days
 from orchestration.cli.terminal import complain, err, libraries_speak_to, say
 from orchestration.settings import Settings
@@ -69,8 +71,11 @@ def import_(
 def prepared() -> Settings:
     """The settings, with a home that Dagster and dbt find."""
     settings = Settings.from_environment()
-    os.environ |= home.prepare(settings.home)
-    from orchestration.lake import migration
+    with disk.room(settings.home, disk.MEGABYTE):
+        os.environ |= home.prepare(settings.home)
+    from orchestration.lake import files, migration
+
+    files.forget_drafts(settings.home)
 
     if migration.is_needed(settings.home):
         say(f"raw facts in {settings.home} were written by an earlier version: they get the columns of this one")
@@ -83,12 +88,17 @@ def fetch(
     settings: Settings, span: tuple[date, date], wanted: Mapping[str, Sequence[str]], assets: Sequence[str]
 ) -> None:
     """One ingest run, exchanges side by side; exit code 1 if one of them failed."""
-    with libraries_speak_to(home.log(settings.home)) as person:
+    days = (span[1] - span[0]).days + 1
+    datasets = sum(len(datasets) for datasets in wanted.values())
+    symbols = len(assets or settings.universe.watched_assets)
+    with (
+        disk.room(settings.home, disk.needed_to_fetch(days, datasets, symbols)),
+        libraries_speak_to(home.log(settings.home)) as person,
+    ):
         forking.start()  # loads on one core what we load on another
         from orchestration.defs import launch
 
-        hours = ((span[1] - span[0]).days + 1) * 24
-        with _bars(person, {exchange: hours * len(datasets) for exchange, datasets in wanted.items()}) as show:
+        with _bars(person, {exchange: 24 * days * len(datasets) for exchange, datasets in wanted.items()}) as show:
             run = launch.run_ingest(settings.home, span, wanted, assets, show)
     for exchange in wanted:
         written = {
@@ -133,7 +143,8 @@ def take_in(settings: Settings, files: Mapping[str, Sequence[str]]) -> None:
     """Imports files, by dataset; exit code 1 if that failed."""
     from orchestration.defs import launch
 
-    with libraries_speak_to(home.log(settings.home)):
+    needed = disk.needed_to_import([file for paths in files.values() for file in paths])
+    with disk.room(settings.home, needed), libraries_speak_to(home.log(settings.home)):
         run = launch.run_import({dataset: list(paths) for dataset, paths in files.items()})
     _stop_unless_successful(settings, run)
     for data in run.observed:
@@ -145,6 +156,7 @@ def rebuild(settings: Settings) -> None:
     from orchestration.defs import launch
 
     with (
+        disk.room(settings.home, disk.needed_to_refresh(settings.home)),
         libraries_speak_to(home.log(settings.home)) as person,
         person.status("dbt, checks, gate, market_stress, brief"),
     ):
@@ -156,6 +168,8 @@ def rebuild(settings: Settings) -> None:
 
 def _stop_unless_successful(settings: Settings, run: "Ended", hint: str | None = None) -> None:
     """Says what went wrong in a run, with a hint if there is one; exit code 1 if it failed."""
+    for file in run.damaged:
+        complain(file, "warning:")
     for fault in run.faults:
         complain(fault, "failed:")
     if hint:
@@ -173,7 +187,7 @@ def _bars(person: Console, hours: Mapping[str, int]) -> Iterator[Callable[[str, 
         tasks = {
             exchange: progress.add_task(exchange, total=total, what="starting") for exchange, total in hours.items()
         }
-        yield lambda exchange, at: progress.update(tasks[exchange], completed=at["hours"], what=at["what"])
+        yield lambda exchange, at: progress.update(tasks[exchange], completed=at["hours"], what=escape(at["what"]))
         for task in tasks.values():
             progress.update(task, completed=progress.tasks[task].total, what="ended")
 

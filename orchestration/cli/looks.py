@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from orchestration.cli import disk
 from orchestration.cli.terminal import complain, out, say
 from orchestration.exchanges import declared
 from orchestration.settings import Settings
@@ -28,7 +29,8 @@ def report() -> None:
 
     read_only(settings.home).close()
     warehouse, folder = settings.home / "warehouse.duckdb", settings.home / "reports" / "latest"
-    write_brief(warehouse, folder, written_at=settings.now())
+    with disk.room(settings.home, disk.PAGES):
+        write_brief(warehouse, folder, written_at=settings.now())
     say(f"brief     {folder / 'brief.html'}")
 
 
@@ -39,6 +41,7 @@ def status() -> None:
     """
     settings = Settings.from_environment()
     from orchestration.brief import coverage_summary, origin_mark
+    from orchestration.lake import damage
 
     warehouse = settings.home / "warehouse.duckdb"
     try:
@@ -51,13 +54,16 @@ def status() -> None:
             served = f"{feed.endpoint}, {feed.note}" if feed.served else f"[yellow]not served:[/] {feed.note}"
             limits.add_row(exchange, dataset, served)
     out.print(limits)
+    for one in damage.found(settings.home):
+        complain(f"{one}: the next refresh or fetch sets it aside", "warning:")
 
 
 def _print_coverage(settings: Settings, mark: str, coverage: list[dict]) -> None:
     from orchestration.brief.words import share_text
 
-    marked = f" [yellow]({mark})[/]" if mark else ""
-    table = Table(title=f"Published coverage in {settings.home}{marked}, seen {settings.now():%Y-%m-%d %H:%M} UTC")
+    seen = f", seen {settings.now():%Y-%m-%d %H:%M} UTC"
+    marked = Text(f" ({mark})", "yellow") if mark else ""
+    table = Table(title=Text.assemble(f"Published coverage in {settings.home}", marked, seen, style="table.title"))
     for heading in ("exchange", "dataset", "days (UTC)", "observed", "instrument-hours by receipt", "missing, mostly"):
         table.add_column(heading, no_wrap=heading in ("exchange", "dataset"), overflow="fold")
     for row in coverage:
@@ -171,6 +177,8 @@ def _print_answer(warehouse: "duckdb.DuckDBPyConnection", query: str) -> None:
     try:
         answer = warehouse.execute(query)
         columns, rows = [column[0] for column in answer.description], answer.fetchall()
+    except duckdb.IOException:  # no fault of the query
+        raise
     except duckdb.Error as error:
         raise ValueError(" ".join(str(error).split())[:300]) from None
     if not sys.stdout.isatty():

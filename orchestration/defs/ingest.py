@@ -266,6 +266,9 @@ def import_files(context: dg.OpExecutionContext, config: Archive) -> None:
     settings = Settings.from_environment()
     with working_for(context):
         facts.prepare(settings.home)
+        for one in facts.set_aside(settings.home, settings.now()):
+            told = {"file": str(one.path), "damaged": f"{one} and set aside"}
+            context.log_event(dg.AssetObservation(["raw", one.dataset], metadata=told))
         for dataset, files in config.files.items():
             for file in files:
                 outcome = import_file(settings.home, dataset, file, settings.now())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class Ended:
     """How a run ended: `faults` are one line each, `materialized` is metadata by asset, `observed` by file.
 
-    `kept` is what arrived of assets that failed in part: counts of rows by asset.
+    `kept` is what arrived of assets that failed in part: counts of rows by asset. `damaged` names files set aside.
     """
 
     run_id: str
@@ -37,6 +37,7 @@ class Ended:
     materialized: dict[str, dict] = field(default_factory=dict)
     observed: list[dict] = field(default_factory=list)
     kept: dict[str, dict] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
 
 
 def ingest_job() -> dg.JobDefinition:
@@ -128,7 +129,7 @@ def _run(job: dg.JobDefinition, tags: Mapping[str, str] | None = None, **options
 
 
 def _ended(result: "ExecutionResult") -> Ended:
-    faults, materialized, observed = [], {}, []
+    faults, materialized, observed, damaged = [], {}, [], []
     kept: dict[str, dict] = {}
     for event in result.all_events:
         if event.is_step_failure:
@@ -141,8 +142,9 @@ def _ended(result: "ExecutionResult") -> Ended:
         elif event.is_step_materialization and event.asset_key:
             materialized[event.asset_key.to_user_string()] = _plain(event.materialization.metadata)
         elif event.is_asset_observation:
-            observed.append(_plain(event.asset_observation_data.asset_observation.metadata))
-    return Ended(result.run_id, result.success, faults, materialized, observed, kept)
+            seen = _plain(event.asset_observation_data.asset_observation.metadata)
+            damaged.append(seen["damaged"]) if "damaged" in seen else observed.append(seen)
+    return Ended(result.run_id, result.success, faults, materialized, observed, kept, damaged)
 
 
 def _kept(failure: "StepFailureData") -> dict[str, dict]:

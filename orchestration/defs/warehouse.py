@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation, DbtCliResource, dbt_assets
@@ -19,6 +20,9 @@ from orchestration import manifest
 from orchestration.defs.resources import OWNERS, WAREHOUSE_POOL, dbt_project
 from orchestration.defs.runs import working_for
 from orchestration.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestration.lake.damage import Damaged
 
 DECLARED = {
     "watched": "Exchanges and assets of the universe, less what an exchange does not list.",
@@ -68,18 +72,15 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
 
     settings = Settings.from_environment()
     facts.prepare(settings.home)
+    publish.forget_build(settings.home, _fingerprints(context.instance))
+    _tell(context, facts.set_aside(settings.home, settings.now()))
     inputs.write_inputs(settings.home, settings.universe, settings.now())
     os.environ["MARKET_STRESS_HOME"] = str(settings.home)  # absolute: dbt runs in another folder
     Thread(target=import_module, args=["great_expectations"], daemon=True).start()  # seconds, while dbt works
-    invocation = dbt.cli(
-        ["build", "--exclude-resource-type", "unit_test"],
-        context=context,
-        raise_on_error=False,
-        target_path=manifest.target(
-            settings.home
-        ),  # one for all builds, as the pool lets only one run: it keeps what was parsed
-    )
-    events = list(invocation.stream())  # rows can only be counted once dbt has let go of the file
+    invocation, events = _run(context, dbt, settings.home)
+    if not invocation.is_successful() and (damaged := facts.set_aside(settings.home, settings.now(), whole=True)):
+        _tell(context, damaged)  # only whoever reads all of a file finds that its middle is damaged
+        invocation, events = _run(context, dbt, settings.home)
     rows = publish.row_counts(settings.home)
     sha256 = publish.fingerprint(settings.home / publish.BUILD) if rows else ""
     for event in events:
@@ -91,6 +92,32 @@ def _build(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator:
     if not invocation.is_successful():
         failed = [result["unique_id"] for result in _results(invocation) if result["status"] in ("error", "fail")]
         raise dg.Failure(f"dbt build failed: {', '.join(failed) or 'see its log'}", allow_retries=False)
+
+
+def _run(context: dg.AssetExecutionContext, dbt: DbtCliResource, home: Path) -> tuple[DbtCliInvocation, list]:
+    """One dbt build and its events: rows can only be counted once dbt has let go of the file."""
+    invocation = dbt.cli(
+        ["build", "--exclude-resource-type", "unit_test"],
+        context=context,
+        raise_on_error=False,
+        target_path=manifest.target(
+            home
+        ),  # one for all builds, as the pool lets only one run: it keeps what was parsed
+    )
+    return invocation, list(invocation.stream())
+
+
+def _tell(context: dg.AssetExecutionContext, damaged: "list[Damaged]") -> None:
+    for one in damaged:
+        told = {"file": str(one.path), "damaged": f"{one} and set aside"}
+        context.log_event(dg.AssetObservation(["raw", one.dataset], metadata=told))
+
+
+def _fingerprints(instance: dg.DagsterInstance) -> set[str]:
+    """What dbt left behind whenever a model was last built."""
+    events = [instance.get_latest_materialization_event(key) for key in dbt_models().keys]
+    built = [event.asset_materialization for event in events if event and event.asset_materialization]
+    return {str(it.metadata["build_sha256"].value) for it in built if "build_sha256" in it.metadata}
 
 
 def _results(invocation: DbtCliInvocation) -> list[dict]:

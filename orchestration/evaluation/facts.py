@@ -12,7 +12,7 @@ import pandas as pd
 
 from orchestration.contracts import contract
 from orchestration.lake.facts import raw_glob
-from orchestration.lake.files import connect, literal, only_row
+from orchestration.lake.files import connect, literal, only_row, pattern
 from orchestration.lake.publish import read_only
 
 if TYPE_CHECKING:
@@ -116,11 +116,11 @@ def _views(lake: "duckdb.DuckDBPyConnection", home: Path) -> None:
     for dataset in DATASETS:
         current = raw_glob(home, dataset)
         lake.execute(f"create view {dataset} as select *, exchange || ':' || symbol as instrument from {current}")
-        files = [str(file) for file in (home / "raw" / "superseded" / dataset).rglob("*.parquet") if file.is_file()]
+        files = [file for file in (home / "raw" / "superseded" / dataset).rglob("*.parquet") if file.is_file()]
         key = ", ".join(contract(dataset).key)
         replaced = f"select * from {dataset} where false"
         if files:
-            paths = ", ".join(literal(file) for file in sorted(files))
+            paths = ", ".join(literal(pattern(file)) for file in sorted(files))
             replaced = (
                 "select * exclude (superseded_at), exchange || ':' || symbol as instrument "
                 f"from read_parquet([{paths}], hive_partitioning = false) "

@@ -5,6 +5,7 @@ Here belong merging and reading. What a row must look like is `contracts`' matte
 
 import fcntl
 import json
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,14 +17,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from orchestration import universe
+from orchestration import coverage, universe
 from orchestration.contracts import Contract, contract
-from orchestration.lake.files import connect, only_row, write_parquet
+from orchestration.exchanges import declared
+from orchestration.lake import damage
+from orchestration.lake.damage import Damaged
+from orchestration.lake.files import connect, literal, only_row, pattern, write_parquet
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
+
+LOG = logging.getLogger(__name__)
 
 # Of several feeds that brought the events of an hour, the first here with a receipt counts (dbt's feed_preference).
 FEEDS_IN_ORDER = ("websocket", "archive", "rest", "import")
@@ -75,7 +81,11 @@ def write(
         return _merge(home, terms, full, now, segment or channel)
 
 
-def _merge(home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segment: str) -> Written:
+def _merge(
+    home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segment: str, gone: pd.DataFrame | None = None
+) -> Written:
+    """`gone` are rows of the same days, given by their keys, that make room for others."""
+    import duckdb
     import pyarrow
 
     connection = connect()
@@ -84,7 +94,17 @@ def _merge(home: Path, terms: Contract, rows: pd.DataFrame, now: datetime, segme
     )
     connection.execute(f"create table incoming as select *, {_folder(home, terms)} as folder from incoming_rows")
     folders = [Path(folder) for (folder,) in connection.execute("select distinct folder from incoming").fetchall()]
-    _load_current(connection, terms, sorted(file for folder in folders for file in folder.glob("*.parquet")))
+    try:
+        _load_current(connection, terms, _files(folders))
+    except duckdb.Error:
+        for file in _files(folders):
+            if reason := damage.fault(home, file, whole=True):
+                _set_aside(home, Damaged(file.relative_to(home), reason), now)
+        _load_current(connection, terms, _files(folders))
+    if gone is not None:
+        connection.register("gone", gone)
+        keyed = ", ".join(terms.key)
+        connection.execute(f"update current set is_stale = true where ({keyed}) in (select ({keyed}) from gone)")
     _find_changes(connection, terms)
     _keep_superseded(connection, home, now)
     _rewrite(connection, terms, segment)
@@ -115,8 +135,99 @@ def quarantine(home: Path, dataset: str, rows: pd.DataFrame, channel: str, now: 
 
 
 def read_raw(home: Path, dataset: str, where: str = "true") -> pd.DataFrame:
-    """Current rows of a dataset (contract's and lake's columns), filtered by an SQL condition of ours."""
-    return connect().execute(f"select * from {raw_glob(home, dataset)} where {where}").df()
+    """Current rows of a dataset (contract's and lake's columns), filtered by an SQL condition of ours.
+
+    Without those of damaged files, of which a log tells: what becomes of them is decided by whoever may write.
+    """
+    import duckdb
+
+    try:
+        return connect().execute(f"select * from {raw_glob(home, dataset)} where {where}").df()
+    except duckdb.Error:
+        damaged = damage.found(home, (f"raw/{dataset}",), whole=True)
+        if not damaged:
+            raise
+        for one in damaged:
+            LOG.warning("%s: its rows are left out", one)
+        names = {home / one.path for one in damaged}
+        whole = [file for file in (home / "raw" / dataset).rglob("[!.]*.parquet") if file not in names]
+        rows = f"read_parquet([{', '.join(literal(pattern(file)) for file in whole)}], hive_partitioning=false)"
+        if not whole:
+            return contract(dataset).arrow_schema.empty_table().to_pandas()
+        return connect().execute(f"select * from {rows} where {where}").df()
+
+
+def set_aside(home: Path, now: datetime, exchange: str | None = None, whole: bool = False) -> list[Damaged]:
+    """Moves damaged files to quarantine/files; `failed` receipts say what is lost and let it be fetched again.
+
+    Looks at raw facts, superseded rows and what dbt reads, or only at the facts of one exchange, as thoroughly as
+    `damage.found` with or without `whole`.
+    """
+    under = (f"raw/*/exchange={exchange}",) if exchange else ("raw", "universe")
+    moved = []
+    for one in damage.found(home, under, whole):
+        with turn(home, [one.exchange] if one.exchange else []):
+            if damage.fault(home, home / one.path, whole):  # somebody may have written it anew meanwhile
+                _set_aside(home, one, now)
+                moved.append(one)
+    if moved:
+        prepare(home)
+    return moved
+
+
+def _set_aside(home: Path, one: Damaged, now: datetime) -> None:
+    """Whoever calls has the turn of the file's exchange."""
+    LOG.warning("%s: it is set aside in %s", one, home / "quarantine" / "files")
+    if one.dataset == "coverage":
+        damage.set_aside(home, one.path)  # or its own day could not be written
+    if one.exchange and one.day and one.dataset in universe.RAW_DATASETS:
+        _fail_receipts(home, one, now)
+    if one.dataset != "coverage":
+        damage.set_aside(home, one.path)  # last: whoever dies before has lost no row without a receipt that says so
+
+
+def _fail_receipts(home: Path, one: Damaged, now: datetime) -> None:
+    """What was observed on the day of a lost file is `failed` from now on; other days of its receipts stay observed.
+
+    Where no receipt speaks of the day, there is one for every contract known; of lost receipts for what is served.
+    """
+    feeds = declared()[one.exchange].feeds if one.exchange in declared() else {}
+    served = tuple(dataset for dataset in universe.DATASETS if dataset in feeds and feeds[dataset].served)
+    lost = tuple(name for name in (served if one.dataset == "coverage" else (one.dataset,)) if name != "instruments")
+    start = pd.Timestamp(one.day, tz="UTC")
+    end = start + pd.Timedelta(days=1)
+    touching = f"start_at <= timestamptz '{end}' and end_at >= timestamptz '{start}'"
+    held = read_raw(home, "coverage", f"exchange = {literal(str(one.exchange))} and {touching}")
+    held = held[held["dataset"].isin(lost)]
+    of_day = held[(held["start_at"] < end) & (held["end_at"] > start)]
+    failed = {"state": "failed", "reason": f"{one} and set aside", "ingested_at": pd.Timestamp(now)}
+    told = set(zip(of_day["dataset"], of_day["symbol"], strict=True))
+    symbols = read_raw(home, "instruments", f"exchange = {literal(str(one.exchange))}")["symbol"].unique()
+    blank = {"exchange": one.exchange, "start_at": start, "end_at": end, "revision": 0, "origin": "live"}
+    feed = one.path.stem if one.path.stem == "import" else "rest"
+    unsaid = [
+        {**blank, **failed, "dataset": dataset, "symbol": symbol, "feed": feed}
+        for dataset in lost for symbol in symbols if (dataset, symbol) not in told
+    ]  # fmt: skip
+    rows, gone = pd.DataFrame(unsaid, columns=held.columns).astype(held.dtypes), held.iloc[:0]
+    if one.dataset != "coverage":
+        gone = of_day[of_day["state"].isin(("complete", "partial"))]
+        inside = gone.assign(start_at=gone["start_at"].clip(lower=start), end_at=gone["end_at"].clip(upper=end))
+        beside = [
+            gone.assign(end_at=gone["end_at"].clip(upper=start)),
+            gone.assign(start_at=gone["start_at"].clip(lower=end)),
+        ]
+        kept = pd.concat(beside).query("start_at < end_at").sort_values("state", key=_rising)
+        kept = coverage.without_falls(kept.drop_duplicates(coverage.KEY, keep="last"), held)
+        rows = pd.concat([rows, kept, inside.assign(**failed)]).drop_duplicates(coverage.KEY, keep="last")
+        keys = pd.MultiIndex.from_frame(rows[coverage.KEY])
+        gone = gone[~pd.MultiIndex.from_frame(gone[coverage.KEY]).isin(keys)]
+    for feed, of_feed in rows.groupby("feed"):
+        _merge(home, contract("coverage"), of_feed, now, str(feed), gone[gone["feed"] == feed])
+
+
+def _rising(states: pd.Series) -> pd.Series:
+    return states.map(coverage.RISING.index)
 
 
 def as_json(frame: pd.DataFrame) -> pd.Series:
@@ -128,7 +239,8 @@ def as_json(frame: pd.DataFrame) -> pd.Series:
 
 def raw_glob(home: Path, dataset: str) -> str:
     """The SQL expression that reads all current rows of a dataset."""
-    return f"read_parquet('{home}/raw/{dataset}/**/*.parquet', hive_partitioning=false)"
+    files = literal(f"{pattern(home / 'raw' / dataset)}/**/*.parquet")
+    return f"read_parquet({files}, hive_partitioning=false)"
 
 
 @contextmanager
@@ -149,13 +261,17 @@ def turn(home: Path, exchanges: list[str]) -> Iterator[None]:
 def _folder(home: Path, terms: Contract) -> str:
     """The SQL expression of a row's folder; what is not kept by day has one folder per exchange or source."""
     day = f" || strftime({terms.time}, '/date=%Y-%m-%d')" if terms.is_kept_by_day else ""
-    return f"'{home}/raw/{terms.name}/{terms.key[0]}=' || {terms.key[0]}{day}"
+    return f"{literal(f'{home}/raw/{terms.name}/{terms.key[0]}=')} || {terms.key[0]}{day}"
+
+
+def _files(folders: list[Path]) -> list[Path]:
+    return sorted(file for folder in folders for file in folder.glob("[!.]*.parquet"))
 
 
 def _load_current(connection: "duckdb.DuckDBPyConnection", terms: Contract, files: list[Path]) -> None:
     """Table `current`: the stored rows of the days at hand; `is_stale` marks what a killed write left behind."""
     if files:
-        names = ", ".join(f"'{file}'" for file in files)
+        names = ", ".join(literal(pattern(file)) for file in files)
         source = f"read_parquet([{names}], hive_partitioning=false, filename='file')"
     else:
         source = "(select *, '' as file from incoming_rows where false)"

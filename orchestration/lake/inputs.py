@@ -12,8 +12,8 @@ import pandas as pd
 from orchestration import universe
 from orchestration.context.sources import SOURCES
 from orchestration.exchanges import declared
-from orchestration.lake.facts import raw_glob
-from orchestration.lake.files import connect, write_parquet
+from orchestration.lake.facts import read_raw
+from orchestration.lake.files import write_parquet
 from orchestration.lake.instruments import read_versions
 
 
@@ -21,14 +21,11 @@ def write_inputs(home: Path, watch: universe.Universe, now: datetime) -> None:
     """Writes universe/<table>.parquet for each of what dbt reads of it, as of the last full hour at `now`."""
     import pyarrow
 
-    unlisted = f"""
-        select distinct exchange, symbol from {raw_glob(home, "coverage")}
-        where dataset = 'instruments' and state = 'unavailable'
-    """
+    unlisted = read_raw(home, "coverage", "dataset = 'instruments' and state = 'unavailable'")
     listed = {exchange: read_versions(home, exchange, watch.watched_assets) for exchange in watch.exchanges}
     build = {"as_of": [pd.Timestamp(now).floor("h")], "warm_up_days": pd.array([watch.score.warm_up_days], "int32")}
     tables = {
-        "watched": watched(watch, listed, set(connect().execute(unlisted).fetchall())),
+        "watched": watched(watch, listed, set(zip(unlisted["exchange"], unlisted["symbol"], strict=True))),
         "capabilities": capabilities(),
         "completeness_epochs": completeness_epochs(),
         "context_series": context_series(),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestration import universe
 from orchestration.contracts import contract
-from orchestration.lake import facts
-from orchestration.lake.files import connect, literal, write_parquet, write_text
+from orchestration.lake import damage, facts
+from orchestration.lake.files import connect, literal, pattern, write_parquet, write_text
 
 FORMAT = "2"  # of raw facts; 1 knew no `origin`, no `period_hours` and no versions of instruments
 DEMO_ORIGIN = "simulated:deleveraging-2026-02"  # the one scenario that format 1 knew, in homes with a file SIMULATED
@@ -48,27 +48,25 @@ def _give_events_to_first_feed(home: Path) -> None:
     Format 1 kept an event under whichever feed came first and counted all of them; so what lies in hours of which REST
     has a receipt is given to it, which leaves every sum as it was.
     """
+    of_rest = "dataset = 'liquidations' and state = 'complete' and feed = 'rest'"
+    receipts = facts.read_raw(home, "coverage", of_rest)
     for file in (home / "raw" / "liquidations").glob("*/*/import.parquet"):
-        rows = (
-            connect()
-            .execute(
-                f"""
+        if damage.unreadable(file, whole=True):
+            continue
+        connection = connect()
+        connection.register("receipts", receipts)
+        rows = connection.execute(f"""
             select imported.* replace (
                 case
                     when exists (
-                        select 1 from {facts.raw_glob(home, "coverage")} as receipts
-                        where receipts.dataset = 'liquidations' and receipts.state = 'complete'
-                            and receipts.feed = 'rest' and receipts.exchange = imported.exchange
+                        select 1 from receipts where receipts.exchange = imported.exchange
                             and receipts.symbol = imported.symbol
                             and imported.occurred_at >= receipts.start_at and imported.occurred_at < receipts.end_at
                     ) then 'rest' else imported.feed
                 end as feed
             )
-            from read_parquet({literal(str(file))}, hive_partitioning = false) as imported
-            """
-            )
-            .to_arrow_table()
-        )
+            from read_parquet({literal(pattern(file))}, hive_partitioning = false) as imported
+        """).to_arrow_table()
         if "rest" in rows.column("feed").to_pylist():
             write_parquet(rows.cast(contract("liquidations").arrow_schema), file)
 
@@ -89,6 +87,8 @@ def _complete(home: Path, file: Path, origin: str) -> bool:
     parts = file.relative_to(home / "raw").parts
     dataset = parts[1] if parts[0] == "superseded" else parts[0]
     if dataset not in universe.RAW_DATASETS:
+        return False
+    if damage.unreadable(file, whole=True):  # the run that follows sets it aside
         return False
     terms = contract(dataset)
     table = pyarrow.parquet.read_table(file)

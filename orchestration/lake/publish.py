@@ -5,20 +5,21 @@ Here belongs how build.duckdb becomes warehouse.duckdb. Whether it may is decide
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.lake.files import connect, literal, only_row, sync
+from orchestration.lake import damage
+from orchestration.lake.files import connect, drafted, literal, only_row, sync
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
 
-BUILD, COPY = "build.duckdb", "build.duckdb.copy"
+BUILD, WAREHOUSE = "build.duckdb", "warehouse.duckdb"
 
 
 def fingerprint(path: Path) -> str:
@@ -41,12 +42,9 @@ def copied_build(home: Path) -> Iterator[tuple[Path, str]]:
     """
     if not (home / BUILD).exists():
         raise FileNotFoundError(_missing(home / BUILD))
-    copy = home / COPY
-    try:
+    with drafted(home / BUILD) as copy:
         shutil.copyfile(home / BUILD, copy)
         yield copy, fingerprint(copy)
-    finally:
-        copy.unlink(missing_ok=True)
 
 
 def publish(home: Path, build: Path, tables: Mapping[str, "pd.DataFrame"], keep_days: int, now: datetime) -> Path:
@@ -56,29 +54,48 @@ def publish(home: Path, build: Path, tables: Mapping[str, "pd.DataFrame"], keep_
     half-built one. Tables and columns keep their comments, those of frames are their contract's. The warehouse before
     stays in published/ for `keep_days` days.
     """
-    warehouse, draft = home / "warehouse.duckdb", home / "warehouse.duckdb.draft"
-    for leftover in (draft, draft.with_name(f"{draft.name}.wal")):  # a log would be replayed into the new file
-        leftover.unlink(missing_ok=True)
-    with connect(draft) as connection:
-        connection.execute(f"attach {literal(str(build))} as build (read_only)")
-        _copy_marts(connection)
-        for name, rows in tables.items():
-            _add(connection, name, rows)
-        connection.execute("detach build")
-        connection.execute("checkpoint")
-    sync(draft)
-    if warehouse.exists():
-        kept = (
-            home
-            / "published"
-            / f"warehouse-{datetime.fromtimestamp(warehouse.stat().st_mtime, now.tzinfo):%Y%m%dT%H%M%S}.duckdb"
-        )
-        kept.parent.mkdir(exist_ok=True)
-        kept.unlink(missing_ok=True)
-        kept.hardlink_to(warehouse)
-    draft.replace(warehouse)
+    warehouse = home / WAREHOUSE
+    with drafted(warehouse) as draft:
+        with connect(draft) as connection:
+            connection.execute(f"attach {literal(str(build))} as build (read_only)")
+            _copy_marts(connection)
+            for name, rows in tables.items():
+                _add(connection, name, rows)
+            connection.execute("detach build")
+            connection.execute("checkpoint")
+        sync(draft)
+        if warehouse.exists():
+            _keep(home, warehouse, now)
+        draft.replace(warehouse)
     _forget_old(home / "published", keep_days)
     return warehouse
+
+
+def _keep(home: Path, warehouse: Path, now: datetime) -> None:
+    """The warehouse before stays in published/, a damaged one in quarantine/files."""
+    try:
+        read_only(home).close()
+    except RuntimeError:
+        damage.set_aside(home, warehouse.relative_to(home))
+        return
+    published_at = datetime.fromtimestamp(warehouse.stat().st_mtime, now.tzinfo)
+    kept = home / "published" / f"warehouse-{published_at:%Y%m%dT%H%M%S}.duckdb"
+    kept.parent.mkdir(exist_ok=True)
+    kept.unlink(missing_ok=True)
+    kept.hardlink_to(warehouse)
+
+
+def forget_build(home: Path, built: Collection[str]) -> bool:
+    """Removes a build.duckdb that is none of those `built` (sha256) or has a log beside it; whether it did.
+
+    It is damaged, half made or edited, and dbt makes all of it anew: what it would read or keep of it is nothing.
+    """
+    build, log = home / BUILD, home / f"{BUILD}.wal"
+    if not log.exists() and (not build.exists() or fingerprint(build) in built):
+        return False
+    for file in (build, log):
+        file.unlink(missing_ok=True)
+    return True
 
 
 def _copy_marts(connection: "duckdb.DuckDBPyConnection") -> None:
@@ -128,11 +145,11 @@ def row_counts(home: Path) -> dict[str, int]:
         }
 
 
-def read_only(home: Path, database: str = "warehouse.duckdb") -> "duckdb.DuckDBPyConnection":
+def read_only(home: Path, database: str = WAREHOUSE) -> "duckdb.DuckDBPyConnection":
     """A read-only connection in UTC.
 
-    Raises FileNotFoundError with the way out if there is no such file yet, RuntimeError while somebody writes it, which
-    for build.duckdb is every refresh.
+    Raises FileNotFoundError with the way out if nothing was published yet, RuntimeError if the file is damaged or dbt
+    is writing it.
     """
     import duckdb
 
@@ -142,9 +159,9 @@ def read_only(home: Path, database: str = "warehouse.duckdb") -> "duckdb.DuckDBP
     try:
         return connect(path, read_only=True)
     except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise RuntimeError(f"{path} is being written: try again once the refresh has ended") from None
+        if "Could not set lock" in str(error):
+            raise RuntimeError(f"{path} is being written: try again when that has ended") from None
+        raise RuntimeError(f"{path} is damaged: run `market-stress refresh`, which makes it anew") from None
 
 
 def _missing(path: Path) -> str:

@@ -13,6 +13,7 @@ import duckdb
 import numpy as np
 
 from orchestration.context.sources import SOURCES, Source
+from orchestration.lake.files import pattern
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -202,7 +203,7 @@ def _shifted(instrument: Instrument, shift: int) -> Instrument:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
-    return {row[0] for row in connection.execute("describe from read_parquet($1)", [str(path)]).fetchall()}
+    return {row[0] for row in connection.execute("describe from read_parquet($1)", [pattern(path)]).fetchall()}
 
 
 def _simulated(connection: duckdb.DuckDBPyConnection, path: Path) -> str | None:
@@ -210,7 +211,7 @@ def _simulated(connection: duckdb.DuckDBPyConnection, path: Path) -> str | None:
     if "origin" not in _columns(connection, path):
         return None
     query = "select max(origin) from read_parquet($1) where origin like 'simulated:%'"
-    row = connection.execute(query, [str(path)]).fetchone()
+    row = connection.execute(query, [pattern(path)]).fetchone()
     return row[0] if row else None
 
 
@@ -226,7 +227,7 @@ def _instruments(connection: duckdb.DuckDBPyConnection, path: Path) -> list[tupl
     linear = "contract_kind = 'linear'" if "contract_kind" in held else "quote = settle"
     columns = f"exchange, symbol, asset, quote, settle, {', '.join(terms)}"
     query = f"select {columns} from read_parquet($1) where {linear} order by all"
-    return connection.execute(query, [str(path)]).fetchall()
+    return connection.execute(query, [pattern(path)]).fetchall()
 
 
 def _series(connection: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> dict[tuple[str, str, str], list]:
@@ -242,7 +243,7 @@ def _series(connection: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> 
     table = connection.execute(
         f"select {exchange} as exchange, {symbol} as symbol, {', '.join(select)} from read_parquet($1) "
         f"where {at} is not null order by all",
-        [str(path)],
+        [pattern(path)],
     )
     arrays = table.fetchnumpy()
     keys = list(zip(arrays["exchange"].tolist(), arrays["symbol"].tolist(), strict=True))
