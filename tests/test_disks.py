@@ -130,6 +130,7 @@ def test_damaged_facts_are_null_with_the_reason_until_they_are_fetched_again(hom
     assert marts(home) == before
 
 
+@pytest.mark.thorough
 def test_fetch_that_would_heal_says_what_was_damaged_and_heals(home, run):
     before = marts(home)
     (home / FILE.format("candles")).write_bytes(b"")
@@ -157,6 +158,7 @@ def test_schedule_asks_again_for_a_day_that_was_damaged(home):
     assert "liquidation_totals" in asked() - settled
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content", [b"", b"no database at all " * 999, None])
 def test_damaged_warehouse_is_named_and_made_anew(home, run, content):
     file = home / "warehouse.duckdb"
@@ -185,6 +187,7 @@ def test_damaged_middle_of_the_warehouse_is_named(home, run):
     raise AssertionError("no mart lay in the middle")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "damaged", ["build.duckdb", "dbt/manifest.json", "dbt/partial_parse.msgpack", "dbt/run_results.json"]
 )
@@ -257,6 +260,7 @@ def test_too_little_room_is_said_before_anything_is_done(good, run, tmp_path):
         assert marts(home) == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [BACKFILL, ("refresh",)])
 @pytest.mark.parametrize("free", [200_000, 2_000_000, 6_000_000])
 def test_disk_that_fills_up_meanwhile_loses_nothing(good, run, tmp_path, words, free):
