@@ -159,6 +159,7 @@ def test_schedule_asks_again_for_a_day_that_was_damaged(home):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.parametrize("content", [b"", b"no database at all " * 999, None])
 def test_damaged_warehouse_is_named_and_made_anew(home, run, content):
     file = home / "warehouse.duckdb"
@@ -188,6 +189,7 @@ def test_damaged_middle_of_the_warehouse_is_named(home, run):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "damaged", ["build.duckdb", "dbt/manifest.json", "dbt/partial_parse.msgpack", "dbt/run_results.json"]
 )
@@ -261,6 +263,7 @@ def test_too_little_room_is_said_before_anything_is_done(good, run, tmp_path):
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.parametrize("words", [BACKFILL, ("refresh",)])
 @pytest.mark.parametrize("free", [200_000, 2_000_000, 6_000_000])
 def test_disk_that_fills_up_meanwhile_loses_nothing(good, run, tmp_path, words, free):

@@ -141,6 +141,7 @@ def test_every_command_in_a_home_of_a_name_that_means_something_everywhere(walk)
 
 
 @pytest.mark.thorough
+@pytest.mark.soak
 @pytest.mark.parametrize("name", [*NAMES, EVERYTHING])
 def test_every_command_does_in_a_home_of_any_name_what_it_does_in_a_plain_one(walk, plain, name):
     assert walk(name) == plain
