@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 from recordings import RECORDINGS
+
+settings.register_profile("house", deadline=None)  # two cores may be busy: a slow example is no fault
+settings.load_profile("house")
 
 TRIALS = pytest.StashKey[Counter]()
 COMMAND = Path(sys.executable).with_name("market-stress")
