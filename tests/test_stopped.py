@@ -16,7 +16,7 @@ import requests
 from orchestration import home as homes
 from orchestration.lake import facts
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.soak]
 
 NOW = datetime(2026, 2, 12, tzinfo=UTC)
 COMMAND = Path(sys.executable).with_name("market-stress")
