@@ -264,8 +264,13 @@ def test_too_little_room_is_said_before_anything_is_done(good, run, tmp_path):
 
 @pytest.mark.thorough
 @pytest.mark.soak
-@pytest.mark.parametrize("words", [BACKFILL, ("refresh",)])
-@pytest.mark.parametrize("free", [200_000, 2_000_000, 6_000_000])
+@pytest.mark.parametrize(
+    ("words", "free"),
+    [
+        *((BACKFILL, free) for free in (50_000, 200_000)),
+        *((("refresh",), free) for free in (200_000, 2_000_000, 6_000_000)),
+    ],
+)
 def test_disk_that_fills_up_meanwhile_loses_nothing(good, run, tmp_path, words, free):
     """Others fill it once the estimate was met and the command has begun to work."""
     with mounted(tmp_path / "small", "size=400m") as folder:
