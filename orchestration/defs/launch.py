@@ -11,13 +11,12 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from orchestration.defs import context, ingest
-from orchestration.defs.runs import LAUNCHER_TAG, STOPPED_AFTER_SECONDS, launching
+from orchestration.defs.runs import LAUNCHER_TAG, STOPPED_AFTER_SECONDS, launching, repeating
 
 if TYPE_CHECKING:
     from dagster._core.execution.execution_result import ExecutionResult
@@ -89,20 +88,15 @@ def run_ingest(
 @contextmanager
 def _watched(folder: Path, show: Callable[[str, dict], None]) -> Iterator[None]:
     """Tells `show` what the steps, which are processes of their own, write into the folder about their progress."""
-    is_over = Event()
 
     def look() -> None:
-        while not is_over.wait(0.2):
-            for file in folder.glob("*.json"):
-                show(file.stem, json.loads(file.read_text()))
+        for file in folder.glob("*.json"):
+            show(file.stem, json.loads(file.read_text()))
 
-    watcher = Thread(target=look, daemon=True)
-    watcher.start()
     try:
-        yield
+        with repeating(0.2, look):
+            yield
     finally:
-        is_over.set()
-        watcher.join()
         rmtree(folder, ignore_errors=True)
 
 

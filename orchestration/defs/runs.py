@@ -11,8 +11,8 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing import parent_process
 from pathlib import Path
@@ -123,11 +123,17 @@ def remove_old_runs(instance: dg.DagsterInstance, keep_days: int) -> int:
 def is_held(lock: Path) -> bool:
     """Whether a living process holds a lock."""
     with suppress(FileNotFoundError), lock.open() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+        return not _takes(handle)
     return False
+
+
+def _takes(handle: IO) -> bool:
+    """Whether nobody held the lock of an open file, which this process now does until it closes it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def end_process(lock: Path) -> bool:
@@ -215,49 +221,44 @@ def _names(folder: Path) -> tuple[set[str], set[str]]:
     held, free = set(), set()
     for lock in folder.glob("[!.]*"):
         with suppress(FileNotFoundError), lock.open() as handle:  # it may go while we look
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if _takes(handle):
+                free.add(lock.stem)
+                lock.unlink(missing_ok=True)
+            else:
                 held.add(lock.stem)
-                continue
-            free.add(lock.stem)
-            lock.unlink(missing_ok=True)
     return held, free - held
 
 
-@contextmanager
-def _beating(lock: IO) -> Iterator[None]:
-    is_over = Event()
-
-    def beat() -> None:
-        while not is_over.wait(BEAT_SECONDS):
-            os.utime(lock.fileno())
-
-    beater = Thread(target=beat, daemon=True)
-    beater.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        beater.join()  # the file is closed next
+def _beating(lock: IO) -> AbstractContextManager[None]:
+    return repeating(BEAT_SECONDS, lambda: os.utime(lock.fileno()))
 
 
-@contextmanager
-def _watching(folder: Path, launcher: str, stopped_after_seconds: float) -> Iterator[None]:
-    is_over, watch = Event(), Watch(looks=round(stopped_after_seconds))
+def _watching(folder: Path, launcher: str, stopped_after_seconds: float) -> AbstractContextManager[None]:
+    watch = Watch(looks=round(stopped_after_seconds))
 
     def look() -> None:
-        while not is_over.wait(1.0):
-            for lock in watch.stopped(_launched(folder, launcher)):
-                end_process(lock)
+        for lock in watch.stopped(_launched(folder, launcher)):
+            end_process(lock)
 
-    watcher = Thread(target=look, daemon=True)
-    watcher.start()
+    return repeating(1.0, look)
+
+
+@contextmanager
+def repeating(seconds: float, do: Callable[[], None]) -> Iterator[None]:
+    """Does something every so many seconds, in a thread of its own that has ended when the context has."""
+    is_over = Event()
+
+    def repeat() -> None:
+        while not is_over.wait(seconds):
+            do()
+
+    thread = Thread(target=repeat, daemon=True)
+    thread.start()
     try:
         yield
     finally:
         is_over.set()
-        watcher.join()
+        thread.join()
 
 
 def _launched(folder: Path, launcher: str) -> Iterator[Path]:
