@@ -3,11 +3,11 @@
 Nothing is judged here, that is the matter of the package's `claims`.
 """
 
-from datetime import UTC
 from typing import TYPE_CHECKING
 
-from orchestration.brief.query import iso, records
+from orchestration.brief.query import in_json, records
 from orchestration.claims.verdicts import quantity
+from orchestration.lake.files import table_names
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,11 +17,9 @@ RELATIONS = {"equals": "", "at_least": "at least ", "at_most": "at most ", "exce
 
 def checked(connection: "duckdb.DuckDBPyConnection") -> list[dict]:
     """The rows of claim_checks, moments as ISO 8601; none where an earlier version published the warehouse."""
-    if not records(connection, "select 1 as is_there from duckdb_tables() where table_name = 'claim_checks'"):
+    if "claim_checks" not in table_names(connection):
         return []
-    rows = records(connection, "select * from claim_checks order by claim")
-    moments = ("as_of", "implied_as_of")
-    return [row | {name: row[name] and iso(row[name].replace(tzinfo=UTC)) for name in moments} for row in rows]
+    return [in_json(row) for row in records(connection, "select * from claim_checks order by claim")]
 
 
 def amount(value: float, unit: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestration.brief.query import iso, records, stamp
 from orchestration.brief.words import NO_DATA, THIN, amount_text
-from orchestration.lake.files import literal
+from orchestration.lake.files import literal, table_names
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,8 +28,7 @@ def context(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> list[di
 
     `query` gives `value` again. Empty where the warehouse has no context, as one of an earlier version.
     """
-    tables = records(connection, "select table_name from duckdb_tables() where table_name = 'context_daily'")
-    if not tables:
+    if "context_daily" not in table_names(connection):
         return []
     day = f"date '{as_of:%Y-%m-%d}'"
     held = {f"holder:{row['holder']}": row for row in records(connection, HELD.format(as_of=stamp(as_of)))}

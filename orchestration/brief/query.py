@@ -20,6 +20,11 @@ def records(connection: "duckdb.DuckDBPyConnection", query: str) -> list[dict]:
     return [dict(zip(names, map(plain, row), strict=True)) for row in answer.fetchall()]
 
 
+def in_json(row: dict) -> dict:
+    """A row as JSON has it: its moments, which are UTC without saying so, as ISO 8601."""
+    return {name: iso(its.replace(tzinfo=UTC)) if isinstance(its, datetime) else its for name, its in row.items()}
+
+
 def plain(value: Any) -> Any:
     """A value as JSON has it: Decimal as number, NaN as None."""
     if isinstance(value, Decimal):

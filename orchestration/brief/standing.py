@@ -4,12 +4,13 @@ Here belong their queries and how a row reads. Figures that every asset has are 
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from orchestration.brief.measures import ALL
-from orchestration.brief.query import iso, records, stamp
+from orchestration.brief.query import in_json, records, stamp
 from orchestration.brief.words import NO_DATA, THIN, amount_text, moment_text, price_text, signed_text, unbroken
+from orchestration.lake.files import table_names
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,16 +25,12 @@ def standing(connection: "duckdb.DuckDBPyConnection", as_of: datetime) -> dict[s
         "score_without": f"select * from score_without where as_of = {stamp(as_of)} and asset = '{ALL}' "
         "order by left_out",
     }
-    there = {row["table_name"] for row in records(connection, "select table_name from duckdb_tables()")}
+    there = table_names(connection)
     return {
-        table: {"query": query, "rows": [_in_json(row) for row in records(connection, query)]}
+        table: {"query": query, "rows": [in_json(row) for row in records(connection, query)]}
         for table, query in queries.items()
         if table in there
     }
-
-
-def _in_json(row: dict) -> dict:
-    return {name: iso(its.replace(tzinfo=UTC)) if isinstance(its, datetime) else its for name, its in row.items()}
 
 
 def stabilisation_table(rows: list[dict]) -> dict:

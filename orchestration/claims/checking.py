@@ -12,6 +12,7 @@ import pandas as pd
 from orchestration.claims.metrics import METRICS
 from orchestration.claims.stated import Claim
 from orchestration.claims.verdicts import Answer, intervals, judged, settled
+from orchestration.lake.files import table_names
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,7 +26,7 @@ SCOPES = {
 
 def check(warehouse: "duckdb.DuckDBPyConnection", claims: Sequence[Claim]) -> pd.DataFrame:
     """See `orchestration.claims.check`."""
-    tables, by_id = _tables(warehouse), {claim.claim: claim for claim in claims}
+    tables, by_id = table_names(warehouse), {claim.claim: claim for claim in claims}
     rows = []
     for claim in claims:
         answers = [_answer(warehouse, claim, scope, tables) for scope in claim.readings]
@@ -63,7 +64,7 @@ def check(warehouse: "duckdb.DuckDBPyConnection", claims: Sequence[Claim]) -> pd
 
 def scopes(warehouse: "duckdb.DuckDBPyConnection") -> dict[str, list[str]]:
     """See `orchestration.claims.scopes`."""
-    tables = _tables(warehouse)
+    tables = table_names(warehouse)
     return {
         table: [name for (name,) in warehouse.execute(query).fetchall()]
         for table, query in SCOPES.items()
@@ -73,13 +74,9 @@ def scopes(warehouse: "duckdb.DuckDBPyConnection") -> dict[str, list[str]]:
 
 def published(warehouse: "duckdb.DuckDBPyConnection") -> pd.DataFrame:
     """See `orchestration.claims.published`."""
-    if "claim_checks" not in _tables(warehouse):
+    if "claim_checks" not in table_names(warehouse):
         raise ValueError(EARLIER)
     return warehouse.execute("select * from claim_checks order by claim").df()
-
-
-def _tables(warehouse: "duckdb.DuckDBPyConnection") -> set[str]:
-    return {name for (name,) in warehouse.execute("select table_name from duckdb_tables()").fetchall()}
 
 
 def _answer(warehouse: "duckdb.DuckDBPyConnection", claim: Claim, scope: str, tables: set[str]) -> Answer:

@@ -22,7 +22,6 @@ HOUR = pd.Timedelta(hours=1)
 DATASETS = ("liquidations", "liquidation_totals", "open_interest", "candles", "funding_rates")
 BACKFILLED_AFTER_HOURS = 24
 HELD_HOURS = 2  # so long an observation of open interest counts
-FEAR_AND_GREED_HELD_DAYS = 2
 KEYS = ["as_of", "instrument"]
 BARS = """
 select as_of, asset, exchange || ':' || symbol as instrument, low, close from intermediate.int_prices_hourly
@@ -101,14 +100,11 @@ def _check(home: Path, warehouse: "duckdb.DuckDBPyConnection", build: "duckdb.Du
 
 
 def _fear_and_greed(warehouse: "duckdb.DuckDBPyConnection") -> pd.DataFrame:
-    """known_at and value in order of time, where the warehouse has a table of context; else no row."""
-    known = "select known_at, value from context_daily where series = 'fear_and_greed' and value is not null"
-    has_context = warehouse.execute("from duckdb_tables() where table_name = 'context_daily'").fetchone()
-    if not has_context:
-        return pd.DataFrame({"known_at": pd.Series(dtype="datetime64[us]"), "value": pd.Series(dtype="float64")})
-    frame = warehouse.execute(f"{known} and known_at is not null order by known_at").df()
-    stamps = pd.to_datetime(frame["known_at"], utc=True).dt.tz_localize(None).astype("datetime64[us]")
-    return frame.assign(known_at=stamps, value=frame["value"].astype("float64"))
+    """known_at and value in order of time; no row where the home has none."""
+    return warehouse.execute(
+        "select known_at, cast(value as double) as value from context_daily "
+        "where series = 'fear_and_greed' and value is not null and known_at is not null order by known_at"
+    ).df()
 
 
 def _views(lake: "duckdb.DuckDBPyConnection", home: Path) -> None:

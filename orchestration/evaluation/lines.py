@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from orchestration import score
+from orchestration.context.sources import SOURCES
 from orchestration.evaluation.events import WINDOW_HOURS
-from orchestration.evaluation.facts import FEAR_AND_GREED_HELD_DAYS, HOUR, Facts
+from orchestration.evaluation.facts import HOUR, Facts
 from orchestration.evaluation.panel import ALL, Panel
 from orchestration.score import ranks
 from orchestration.score.first_line import HOURS_UNTIL_A_REGIME_ENDS, REGIMES
+from orchestration.score.measures import MOST_FILLED_HOURS
 
 BASELINES = {
     "volatility": "volatility alone",
@@ -24,7 +26,7 @@ BASELINES = {
 PARTS = list(score.PARTS)
 WEIGHTS = {part: float(weight) for part, (weight, _) in score.PARTS.items()}
 OVERLAPPING = ("downside", "volatility")  # are made of the same prices as the label
-FEWEST_HOURS = 21  # of 24, as the score's own measure of liquidations needs them
+FEWEST_HOURS = WINDOW_HOURS - MOST_FILLED_HOURS  # as the score's own measure of liquidations needs them
 
 
 def scored(panel: Panel, warm_up_days: int) -> dict[str, pd.DataFrame]:
@@ -65,7 +67,7 @@ def _as_known(daily: pd.DataFrame, hours: pd.DatetimeIndex) -> pd.Series:
         return pd.Series(np.nan, index=hours)
     at = np.searchsorted(daily["known_at"].to_numpy(), hours.to_numpy().astype("datetime64[us]"), side="right") - 1
     known_at = daily["known_at"].to_numpy()[np.maximum(at, 0)]
-    is_held = (at >= 0) & (hours - pd.DatetimeIndex(known_at) <= FEAR_AND_GREED_HELD_DAYS * 24 * HOUR)
+    is_held = (at >= 0) & (hours - pd.DatetimeIndex(known_at) <= SOURCES["alternative"].carried_days * 24 * HOUR)
     return pd.Series(np.where(is_held, daily["value"].to_numpy()[np.maximum(at, 0)], np.nan), index=hours)
 
 

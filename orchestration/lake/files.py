@@ -33,6 +33,11 @@ def only_row(answer: "duckdb.DuckDBPyConnection") -> tuple:
     return row
 
 
+def table_names(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    """Of the tables that a database has, in whichever schema."""
+    return {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+
+
 def literal(text: str) -> str:
     """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

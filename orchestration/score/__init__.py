@@ -13,7 +13,7 @@ import pandas as pd
 from orchestration.score import first_line, ranks, second_line
 from orchestration.score.first_line import REGIMES
 from orchestration.score.grids import on_grids, ranked
-from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS, Ranks
+from orchestration.score.parts import MEASURES, PANEL_MEASURES, PARTS
 
 __all__ = ["COLUMNS", "MEASURES", "PARTS", "REGIMES", "market_stress"]
 
@@ -74,7 +74,7 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
     at = grids.hours.get_indexer(rows["as_of"]), pd.Index(grids.assets).get_indexer(rows["asset"])
     liquidations = found.of_panels["liquidations_ratio"]
     scores = first_line.first_line(
-        {part: _picked(its, at) for part, its in found.parts.items()},
+        {part: its.at(at) for part, its in found.parts.items()},
         liquidations.filled_hours[at],
         rows["asset"].to_numpy(),
     )
@@ -96,10 +96,6 @@ def market_stress(of_prices: pd.DataFrame, instruments: pd.DataFrame, warm_up_da
         effective_days=days[at],
         independent_windows=windows[at],
     )[COLUMNS]
-
-
-def _picked(its: Ranks, at: tuple[np.ndarray, np.ndarray]) -> Ranks:
-    return Ranks(its.rank[at], its.low[at], its.high[at], its.hours[at], its.cause[at])
 
 
 def _each(keys: pd.Series, of: dict) -> pd.Series:

@@ -139,18 +139,18 @@ def _liquidations_of(
     partly = np.flatnonzero((seen > 0) & ~is_whole)
     earliest = np.maximum(partly - LONG_WINDOW_HOURS, 0)
     usd_28d = usd_before[partly] - usd_before[earliest]
-    ratio = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), (usd_28d * is_seen[partly]).sum(axis=1))
+    ratio = divided((usd_28d * ~is_seen[partly]).sum(axis=1), (usd_28d * is_seen[partly]).sum(axis=1))
     whole_hours = hours_before[partly] - hours_before[earliest]
     has_history = whole_hours >= FEWEST_HOURS_OF_A_RATIO
     fill_usd = np.where(seen == 0, np.nan, 0)
     fill_usd[partly] = np.where(has_history, seen_usd[partly] * ratio, np.nan)
-    mean_usd = _divided((usd_28d * ~is_seen[partly]).sum(axis=1), whole_hours)
+    mean_usd = divided((usd_28d * ~is_seen[partly]).sum(axis=1), whole_hours)
     most_usd = WIDEST_FILL * fill_usd
     most_usd[partly] = WIDEST_FILL * np.maximum(fill_usd[partly], mean_usd)
 
     is_panel = np.take(is_present, columns, axis=1).all(axis=1)
     weight = np.where(is_panel, np.take(weight_usd, columns, axis=1).sum(axis=1), np.nan)
-    value, low, high = (_divided(_sum_of_24h(seen_usd + usd), weight) for usd in (fill_usd, 0 * fill_usd, most_usd))
+    value, low, high = (divided(_sum_of_24h(seen_usd + usd), weight) for usd in (fill_usd, 0 * fill_usd, most_usd))
     return Series(value, low, high, np.nan_to_num(_sum_of_24h((~is_whole).astype("float64"))).astype("int64"))
 
 
@@ -159,7 +159,7 @@ def open_interest_24h(
 ) -> dict[str, PanelRanks]:
     """Less the position effect of 24 h over open interest 24 h ago, on the instruments observed at both ends."""
     closed, start = instruments.figures["closed_24h_usd"], instruments.figures["open_interest_24h_ago_usd"]
-    return _by_asset(instruments, assets, closed, start, _divided, warm_up_days, months, is_asked)
+    return _by_asset(instruments, assets, closed, start, divided, warm_up_days, months, is_asked)
 
 
 def open_interest_28d(
@@ -167,7 +167,7 @@ def open_interest_28d(
 ) -> dict[str, PanelRanks]:
     """Positions closed within 28 d over the positions of then, both at the price now, observed at both ends."""
     closed, start = instruments.figures["closed_28d_usd"], instruments.figures["start_28d_usd"]
-    return _by_asset(instruments, assets, closed, start, _divided, warm_up_days, months, is_asked)
+    return _by_asset(instruments, assets, closed, start, divided, warm_up_days, months, is_asked)
 
 
 def funding_dislocation(
@@ -180,7 +180,7 @@ def funding_dislocation(
 
 
 def _dislocation(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    rate = pd.Series(_divided(weighted, weight))
+    rate = pd.Series(divided(weighted, weight))
     median = rate.rolling(LONG_WINDOW_HOURS, min_periods=int(np.ceil(0.9 * LONG_WINDOW_HOURS))).median()
     return (rate - median).abs().to_numpy()
 
@@ -234,7 +234,7 @@ def _is_in(asset: str, assets: np.ndarray) -> np.ndarray:
     return np.full(len(assets), True) if asset == "ALL" else assets == asset
 
 
-def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
+def divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     """NaN instead of a division by nothing."""
     return np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
 

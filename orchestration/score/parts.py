@@ -1,6 +1,7 @@
 """What the score is made of: its parts, their weights and measures, and the words for why a part is missing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,10 @@ class Ranks:
     high: np.ndarray
     hours: np.ndarray
     cause: np.ndarray
+
+    def at(self, where: Any) -> "Ranks":
+        """Those of some elements, by whatever numpy takes as an index."""
+        return Ranks(self.rank[where], self.low[where], self.high[where], self.hours[where], self.cause[where])
 
 
 def hundredths(points: np.ndarray) -> np.ndarray:

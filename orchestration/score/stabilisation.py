@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from orchestration.score.measures import divided
 from orchestration.universe import Stabilisation
 
 COLUMNS = [
@@ -161,7 +162,7 @@ def _pace(
     pace_before = _over(_earlier(of_7d, before), is_in)
     at_start = _over(_earlier(open_interest, SHORT_HOURS), is_in)
     at_start_before = _over(_earlier(open_interest, SHORT_HOURS + before), is_in)
-    ratio, ratio_before = _divided(pace_7d, at_start), _divided(pace_before, at_start_before)
+    ratio, ratio_before = divided(pace_7d, at_start), divided(pace_before, at_start_before)
 
     conditions = np.array(
         [
@@ -211,10 +212,6 @@ def _over(of_exchanges: np.ndarray, is_in: np.ndarray) -> np.ndarray:
     """The sum over the exchanges that are in; NaN if one of them is, or none is in."""
     total = np.where(is_in, of_exchanges, 0).sum(axis=1)
     return np.where(is_in.any(axis=1), total, np.nan)
-
-
-def _divided(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    return np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
 
 
 def _at_most(value: np.ndarray, limit: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import pandas as pd
 from orchestration.score import first_line
 from orchestration.score.grids import Grids, ranked
 from orchestration.score.measures import on_grid
-from orchestration.score.parts import LONG_WINDOW_DAYS, Ranks
+from orchestration.score.parts import LONG_WINDOW_DAYS
 from orchestration.score.prices import price_measures
 
 COLUMNS = ["as_of", "left_out", "asset", "score", "score_low", "score_high", "reason"]
@@ -43,7 +43,7 @@ def score_without(instruments: pd.DataFrame, warm_up_days: int = 180) -> pd.Data
 def _last(grids: Grids, warm_up_days: int) -> pd.DataFrame:
     """The score of the last hour, a row for every asset."""
     found = ranked(grids, warm_up_days, HOURS_THAT_COUNT)
-    last = {part: Ranks(*(grid[-1] for grid in vars(its).values())) for part, its in found.parts.items()}
+    last = {part: its.at(-1) for part, its in found.parts.items()}
     filled_hours = found.of_panels["liquidations_ratio"].filled_hours[-1]
     scores = first_line.first_line(last, filled_hours, np.array(grids.assets))
     return scores.assign(as_of=grids.hours[-1], asset=grids.assets)

@@ -36,6 +36,8 @@ create table origins as select 'candles' as dataset, 'gate' as exchange, 'live' 
     timestamp '2026-01-11' as first_at, timestamp '2026-02-12' as last_at;
 create table market_stress as
 select timestamp '2026-02-12' as as_of, 'BTC' as asset, 50.0 as score, 180 as warm_up_days;
+create table context_daily as
+select 'fear_and_greed' as series, timestamp '2026-02-11' as known_at, cast(9 as decimal(38, 12)) as value;
 create table stabilisation as select timestamp '2026-02-12' as as_of, 'BTC' as asset, 90.0 as support_level,
     true as price_met, null::boolean as pace_met
 """
