@@ -11,7 +11,7 @@ import pandas as pd
 
 from orchestration.score import first_line, measures, ranks
 from orchestration.score.measures import Instruments
-from orchestration.score.panels import PanelRanks
+from orchestration.score.panels import Asked, PanelRanks
 from orchestration.score.parts import PRICE_MEASURES, Ranks
 from orchestration.score.prices import SHARE
 
@@ -71,14 +71,14 @@ def ranked(grids: Grids, warm_up_days: int, last_hours: int | None = None) -> Ra
     of them have ranks.
     """
     hours, assets, instruments = grids.hours, grids.assets, grids.instruments
-    months = (hours.year * 12 + hours.month).to_numpy()
     is_asked = np.arange(len(hours)) >= len(hours) - (last_hours or len(hours))
+    asked = Asked(warm_up_days, (hours.year * 12 + hours.month).to_numpy(), is_asked)
     of_series = {}
     for name in PRICE_MEASURES:
         of_series[name] = _side_by_side([ranks.ranks_of_series(its, warm_up_days) for its in grids.prices[name].T])
     of_panels = {}
     for name, measured in MEASURED.items():
-        by_asset = measured(instruments, assets, warm_up_days, months, is_asked)
+        by_asset = measured(instruments, assets, asked)
         of_panels[name] = _side_by_side([by_asset[asset] for asset in assets])
 
     found: dict[str, Ranks] = {**of_series, **of_panels}

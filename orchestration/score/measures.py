@@ -6,12 +6,12 @@ settlement.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from orchestration.score.panels import Members, PanelRanks, Series, panel_ranks
+from orchestration.score.panels import Asked, Members, PanelRanks, Series, panel_ranks
 from orchestration.score.parts import LONG_WINDOW_DAYS
 
 HOUR = pd.Timedelta(hours=1)
@@ -89,9 +89,7 @@ def on_grid(instruments: pd.DataFrame, hours: pd.DatetimeIndex) -> Instruments:
     return Instruments(keys, figures, epochs, long_usd, weight_usd)
 
 
-def liquidations(
-    instruments: Instruments, assets: list[str], warm_up_days: int, months: np.ndarray, is_asked: np.ndarray
-) -> dict[str, PanelRanks]:
+def liquidations(instruments: Instruments, assets: list[str], asked: Asked) -> dict[str, PanelRanks]:
     """Long liquidations of 24 h over open interest 24 h ago, by asset; members are epochs of instruments.
 
     The panel is of feeds that report everything (complete, totals). Sampled ones stand in only where no such panel was
@@ -110,11 +108,10 @@ def liquidations(
     found = {}
     for asset in assets:
         in_scope = _is_in(asset, instruments.epochs["asset"].to_numpy())
-        full = panel_ranks(members, np.flatnonzero(in_scope & reports_all), warm_up_days, months, is_asked)
+        full = panel_ranks(members, np.flatnonzero(in_scope & reports_all), asked)
         is_free = _hours_within(~np.isnan(full.rank), LONG_WINDOW_HOURS + 1) == 0
-        sampled = panel_ranks(
-            members, np.flatnonzero(in_scope & ~reports_all), warm_up_days, months, is_asked & is_free
-        )
+        free = replace(asked, is_asked=asked.is_asked & is_free)
+        sampled = panel_ranks(members, np.flatnonzero(in_scope & ~reports_all), free)
         is_sampled_there = is_present[:, in_scope & ~reports_all].any(axis=1)
         found[asset] = full.or_else(sampled, is_free & is_sampled_there)
     return found
@@ -154,29 +151,23 @@ def _liquidations_of(
     return Series(value, low, high, np.nan_to_num(_sum_of_24h((~is_whole).astype("float64"))).astype("int64"))
 
 
-def open_interest_24h(
-    instruments: Instruments, assets: list[str], warm_up_days: int, months: np.ndarray, is_asked: np.ndarray
-) -> dict[str, PanelRanks]:
+def open_interest_24h(instruments: Instruments, assets: list[str], asked: Asked) -> dict[str, PanelRanks]:
     """Less the position effect of 24 h over open interest 24 h ago, on the instruments observed at both ends."""
     closed, start = instruments.figures["closed_24h_usd"], instruments.figures["open_interest_24h_ago_usd"]
-    return _by_asset(instruments, assets, closed, start, divided, warm_up_days, months, is_asked)
+    return _by_asset(instruments, assets, closed, start, divided, asked)
 
 
-def open_interest_28d(
-    instruments: Instruments, assets: list[str], warm_up_days: int, months: np.ndarray, is_asked: np.ndarray
-) -> dict[str, PanelRanks]:
+def open_interest_28d(instruments: Instruments, assets: list[str], asked: Asked) -> dict[str, PanelRanks]:
     """Positions closed within 28 d over the positions of then, both at the price now, observed at both ends."""
     closed, start = instruments.figures["closed_28d_usd"], instruments.figures["start_28d_usd"]
-    return _by_asset(instruments, assets, closed, start, divided, warm_up_days, months, is_asked)
+    return _by_asset(instruments, assets, closed, start, divided, asked)
 
 
-def funding_dislocation(
-    instruments: Instruments, assets: list[str], warm_up_days: int, months: np.ndarray, is_asked: np.ndarray
-) -> dict[str, PanelRanks]:
+def funding_dislocation(instruments: Instruments, assets: list[str], asked: Asked) -> dict[str, PanelRanks]:
     """Distance of the panel's annualised funding rate, weighted by open interest, from its own median of 28 d."""
     weight = instruments.figures["open_interest_usd"]
     weighted = instruments.figures["funding_rate_annualised"] * weight
-    return _by_asset(instruments, assets, weighted, weight, _dislocation, warm_up_days, months, is_asked)
+    return _by_asset(instruments, assets, weighted, weight, _dislocation, asked)
 
 
 def _dislocation(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -191,9 +182,7 @@ def _by_asset(
     over: np.ndarray,
     under: np.ndarray,
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    warm_up_days: int,
-    months: np.ndarray,
-    is_asked: np.ndarray,
+    asked: Asked,
 ) -> dict[str, PanelRanks]:
     """Ranks of a measure of two sums over the members for which both are known."""
     is_present = ~np.isnan(over + under)
@@ -206,9 +195,7 @@ def _by_asset(
     members = Members(is_present, np.zeros_like(is_present), series)
     found = {}
     for asset in assets:
-        found[asset] = panel_ranks(
-            members, np.flatnonzero(_is_in(asset, instruments.assets)), warm_up_days, months, is_asked
-        )
+        found[asset] = panel_ranks(members, np.flatnonzero(_is_in(asset, instruments.assets)), asked)
     return found
 
 

@@ -46,6 +46,17 @@ class Members:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Which ranks are asked for: after how long a warm-up, and by hour of the grid its calendar month (any number that
+    the month has alone) and whether it is one of them.
+    """
+
+    warm_up_days: int
+    months: np.ndarray
+    is_asked: np.ndarray
+
+
+@dataclass(frozen=True)
 class PanelRanks(Ranks):
     """Ranks with what they are of: the panel's value, its filled hours, and its members (None without a rank)."""
 
@@ -60,21 +71,19 @@ class PanelRanks(Ranks):
         )
 
 
-def panel_ranks(
-    members: Members, columns: np.ndarray, warm_up_days: int, months: np.ndarray, is_asked: np.ndarray
-) -> PanelRanks:
+def panel_ranks(members: Members, columns: np.ndarray, asked: Asked) -> PanelRanks:
     """The ranks of a measure among these columns, in the hours that are asked for.
 
     An hour's panel is whoever is present. A member that would leave it less history than a rank needs is left out, and
     so on until the history suffices: of too short a joint history the member that begins last, of one with too many
     holes the one with the most. Where no panel suffices there is insufficient history, where nobody is present though
-    somebody has been for long enough the measure is missing. `months` numbers the calendar months of the hours.
+    somebody has been for long enough the measure is missing.
     """
     is_present = np.take(members.is_present, columns, axis=1)
     grid_hours = len(is_present)
     own = history(is_present)
-    is_old = own.span >= warm_up_days * 24
-    is_candidate = is_present & is_old & is_asked[:, np.newaxis]
+    is_old = own.span >= asked.warm_up_days * 24
+    is_candidate = is_present & is_old & asked.is_asked[:, np.newaxis]
     found = PanelRanks(
         rank=np.full(grid_hours, np.nan),
         low=np.full(grid_hours, np.nan),
@@ -85,20 +94,20 @@ def panel_ranks(
         filled_hours=np.zeros(grid_hours, dtype="int64"),
         members=np.full(grid_hours, None, dtype="object"),
     )
-    candidates, is_too_many = _candidate_panels(is_candidate, months)
+    candidates, is_too_many = _candidate_panels(is_candidate, asked.months)
     found.cause[is_too_many] = TOO_MANY_PANELS
-    choice, work = _Choice(is_present, own, warm_up_days), _Work()
+    choice, work = _Choice(is_present, own, asked.warm_up_days), _Work()
     work.add(candidates)
     for panel, hours in work:
         joint = history(np.all(is_present[:, panel], axis=1))
-        is_enough = joint.is_enough(warm_up_days)[hours]
+        is_enough = joint.is_enough(asked.warm_up_days)[hours]
         work.add(choice.shortened(panel, hours[~is_enough], joint))
         hours = hours[is_enough]
         if not len(hours):
             continue
         series = members.series(columns[panel])
         earlier = history(~np.isnan(series.value))
-        has_value, is_warm = ~np.isnan(series.value[hours]), earlier.is_enough(warm_up_days)[hours]
+        has_value, is_warm = ~np.isnan(series.value[hours]), earlier.is_enough(asked.warm_up_days)[hours]
         _record(found, columns[panel], hours[has_value & is_warm], series, earlier)
         # Holes that the others of the panel can't fill: it goes on without the members that have them.
         work.add(_without(panel, hours[is_warm & ~has_value], members.is_holed[:, columns[panel]], found.cause))

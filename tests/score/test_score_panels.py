@@ -17,6 +17,11 @@ HOURS = WARM_UP_HOURS + 200
 ONE_MONTH = np.zeros(HOURS, dtype="int64")
 
 
+def every_hour(hours: int) -> panels.Asked:
+    """All of one month."""
+    return panels.Asked(WARM_UP_DAYS, np.zeros(hours, dtype="int64"), np.full(hours, True))
+
+
 def ranked(figures: np.ndarray, months: np.ndarray = ONE_MONTH) -> panels.PanelRanks:
     """Ranks of the sum of whoever is there; a column is a member, NaN where it is not."""
     is_present = ~np.isnan(figures)
@@ -26,7 +31,8 @@ def ranked(figures: np.ndarray, months: np.ndarray = ONE_MONTH) -> panels.PanelR
         return panels.Series(value, value, value, np.zeros(len(value), dtype="int64"))
 
     members = panels.Members(is_present, np.zeros_like(is_present), total)
-    return panels.panel_ranks(members, np.arange(figures.shape[1]), WARM_UP_DAYS, months, np.full(len(figures), True))
+    asked = panels.Asked(WARM_UP_DAYS, months, np.full(len(figures), True))
+    return panels.panel_ranks(members, np.arange(figures.shape[1]), asked)
 
 
 def two_members() -> np.ndarray:
@@ -72,9 +78,7 @@ def test_an_exchange_that_falls_silent_moves_no_rank_of_open_interest_or_funding
     at = pd.date_range(START, periods=hours, freq="h")
     for measure in (measures.open_interest_24h, measures.open_interest_28d, measures.funding_dislocation):
         alone, both = (
-            measure(measures.on_grid(frame, at), ["BTC"], WARM_UP_DAYS, np.zeros(hours, int), np.full(hours, True))[
-                "BTC"
-            ].rank
+            measure(measures.on_grid(frame, at), ["BTC"], every_hour(hours))["BTC"].rank
             for frame in (instrument(values), pd.concat([instrument(values), loud]))
         )
         assert np.abs(both - alone)[is_silent].max() == 0
@@ -139,8 +143,7 @@ def test_a_month_has_so_many_panels_and_what_comes_later_in_it_no_rank(monkeypat
 def of_liquidations(*instruments: pd.DataFrame) -> panels.PanelRanks:
     frame = pd.concat(instruments)
     hours = pd.date_range(START, frame["as_of"].max(), freq="h")
-    months, is_asked = np.zeros(len(hours), int), np.full(len(hours), True)
-    return measures.liquidations(measures.on_grid(frame, hours), ["BTC"], WARM_UP_DAYS, months, is_asked)["BTC"]
+    return measures.liquidations(measures.on_grid(frame, hours), ["BTC"], every_hour(len(hours)))["BTC"]
 
 
 @pytest.fixture

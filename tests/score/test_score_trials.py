@@ -12,6 +12,7 @@ import pytest
 
 from orchestration import score
 from orchestration.score import measures
+from orchestration.score.panels import Asked
 
 pytestmark = pytest.mark.thorough
 
@@ -81,7 +82,7 @@ def test_the_truth_lies_within_the_bounds_of_a_missing_hour(demo, truth):
         long_usd[hour, grid.epochs["instrument"].str.startswith(exchange).to_numpy()] = np.nan
         figures = {name: its[:until] for name, its in grid.figures.items()}
         holed = replace(grid, figures=figures, long_usd=long_usd[:until], weight_usd=grid.weight_usd[:until])
-        found = measures.liquidations(holed, assets, 180, months[:until], np.full(until, True))
+        found = measures.liquidations(holed, assets, Asked(180, months[:until], np.full(until, True)))
         for at, asset in enumerate(assets):
             its, true = found[asset], ranks[hour:until, at]
             assert (its.filled_hours[hour:until] == 1).all()
